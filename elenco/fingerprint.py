@@ -1,0 +1,37 @@
+"""Digests that name inputs: the same value gives the same name on every machine and day."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def digest(*values: Any) -> str:
+    """sha256 (hex) of JSON-able values, dataclasses and bytes; the order of dicts plays no part."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def bytes_sha256(data: bytes) -> str:
+    """sha256 (hex) of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 (hex) of a file's content, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unit_interval(text: str) -> float:
+    """A stable number in [0, 1) for a text, evenly spread: the basis of splits and shards."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
+    raise TypeError(f"{type(value).__name__} has no stable digest: convert it to JSON types first")

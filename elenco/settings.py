@@ -1,0 +1,180 @@
+"""All settings: defaults here, then a TOML file, then `ELENCO_<SECTION>__<KEY>`.
+
+`config/default.toml` documents each key with its unit and range; a test keeps it equal to this.
+"""
+
+import hashlib
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from elenco.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+CONFIG_VARIABLE = "ELENCO_CONFIG"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Paths(Section):
+    data: Path = Path("data")
+    models: Path = Path("models")
+
+
+class Tmdb(Section):
+    api_url: str = "https://api.themoviedb.org/3"
+    token: SecretStr = SecretStr("")
+    terms_accepted: bool = False
+    rate_per_second: float = Field(40.0, gt=0, le=1000)
+    retries: int = Field(5, ge=0, le=20)
+    timeout_seconds: float = Field(30.0, gt=0)
+
+
+class Collect(Section):
+    source: Literal["tmdb", "folder"] = "tmdb"
+    folder: Path | None = None
+    people: int = Field(10_000, ge=2)
+    photos_per_person: int = Field(30, ge=1)
+    image_size: str = Field("h632", pattern=r"^(original|[wh]\d+)$")
+    connections: int = Field(16, ge=1, le=256)
+    max_megabytes: float = Field(20.0, gt=0)
+    max_megapixels: float = Field(40.0, gt=0)
+    test_fraction: Fraction = 0.2
+    shards: int = Field(64, ge=1, le=1024)
+    retry_skipped_days: int = Field(7, ge=0)
+
+
+class Faces(Section):
+    batch: int = Field(32, ge=1, le=1024)
+    min_score: Fraction = 0.9
+    min_face_pixels: int = Field(20, ge=20)
+
+
+class Embedding(Section):
+    embedder: str = "facenet"
+    batch: int = Field(32, ge=1, le=4096)
+
+
+class Training(Section):
+    seed: int = 0
+    epochs: int = Field(60, ge=0, le=10_000)
+    false_positive_rate: float = Field(0.01, gt=0, lt=1)
+    stranger_folds: int = Field(5, ge=2, le=50)
+    svm_people: int = Field(1000, ge=2)
+
+
+class Publish(Section):
+    tolerance: Fraction = 0.002
+    promote_other_cast: bool = False
+    tfjs_quantize: Literal["none", "float16"] = "float16"
+
+
+class Settings(BaseSettings):
+    """Every setting. Frozen; make it with `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ELENCO_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    paths: Paths = Paths()
+    tmdb: Tmdb = Tmdb()
+    collect: Collect = Collect()
+    faces: Faces = Faces()
+    embedding: Embedding = Embedding()
+    training: Training = Training()
+    publish: Publish = Publish()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, whose values come as init arguments."""
+        return env_settings, init_settings
+
+    @property
+    def source_id(self) -> str:
+        """Which state belongs together: one folder of records per source of people."""
+        if self.collect.source == "tmdb":
+            return "tmdb"
+        folder = str(self.collect.folder and self.collect.folder.resolve())
+        return "folder-" + hashlib.sha256(folder.encode()).hexdigest()[:8]
+
+
+def load_settings(config: Path | str | None = None, **overrides: dict[str, Any]) -> Settings:
+    """Read settings.
+
+    Args:
+        config: a TOML file; by default the one that `ELENCO_CONFIG` names, else
+            `config/default.toml` under the working directory if it is there.
+        overrides: sections of values that win over file and environment (a command's options);
+            a value of None changes nothing.
+
+    Raises:
+        ConfigError: one line that names the key, what is wrong and where to set it.
+    """
+    path = Path(config) if config else _default_config()
+    file: dict[str, Any] = {}
+    if path is not None:
+        try:
+            file = tomllib.loads(path.read_text())
+        except FileNotFoundError:
+            message = f"there is no settings file {path}: give another with --config"
+            raise ConfigError(message) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
+            raise ConfigError(f"{path} is not valid TOML: {error}") from None
+    try:
+        settings = Settings(**file)
+    except ValidationError as error:
+        raise ConfigError(_one_line(error)) from None
+    except SettingsError as error:
+        raise ConfigError(f"an ELENCO_ variable can't be read: {error}") from None
+    return _override(settings, overrides)
+
+
+def _override(settings: Settings, overrides: dict[str, dict[str, Any]]) -> Settings:
+    update = {}
+    for name, values in overrides.items():
+        section: Section = getattr(settings, name)
+        values = {key: value for key, value in values.items() if value is not None}
+        try:
+            update[name] = type(section).model_validate(section.model_dump() | values)
+        except ValidationError as error:
+            raise ConfigError(_one_line(error, name)) from None
+    return settings.model_copy(update=update)
+
+
+def _default_config() -> Path | None:
+    if named := os.environ.get(CONFIG_VARIABLE):
+        return Path(named)
+    default = Path("config/default.toml")
+    return default if default.exists() else None
+
+
+def _one_line(error: ValidationError, *section: str) -> str:
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    keys = [*section, *(str(part) for part in first["loc"])]
+    variable = "ELENCO_" + "__".join(key.upper() for key in keys)
+    key = ".".join(keys)
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting {key}: see config/default.toml for those there are"
+    return f"setting {key}: {first['msg']} (set it in the config file or as {variable})"

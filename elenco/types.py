@@ -1,0 +1,181 @@
+"""The values that pass between the parts. Frozen; arrays are numpy with named axes."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float32
+
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone to recognise. `id` is TMDB's number as text, or a folder's name."""
+
+    id: str
+    name: str
+    popularity: float = 0.0
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """A photograph that a source offers.
+
+    `key` is stable and names the file (TMDB's file_path stem; a folder's relative path hashed).
+    `url` is where it is fetched from: http(s)://, or a path for the folder source.
+    `width` and `height` are pixels as the source states them, 0 where it does not.
+    """
+
+    person_id: str
+    key: str
+    url: str
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """A photograph on disk. `path` is relative to the data directory, with forward slashes."""
+
+    person_id: str
+    key: str
+    split: Split
+    sha256: str
+    path: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """One thing that a stage was given and did not keep. `id` is `person_id/key` for pictures."""
+
+    id: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Faces in one picture, best score first; n may be 0.
+
+    Attributes:
+        boxes: (n, 4) x1, y1, x2, y2 in pixels of the upright original.
+        scores: (n,) 0..1.
+        landmarks: (n, 5, 2) x, y of left eye, right eye, nose, left and right mouth corner,
+            "left" as seen in the picture, in the same pixels.
+    """
+
+    boxes: Float32[np.ndarray, "n 4"]
+    scores: Float32[np.ndarray, " n"]
+    landmarks: Float32[np.ndarray, "n 5 2"]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True)
+class EmbeddingSpace:
+    """Which vectors may be compared. Two differ if any field does."""
+
+    embedder: str
+    weights_sha256: str
+    dim: int
+    preprocessing: str
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What a stage did with what it was given: `kept + sum(skipped.values()) == given`.
+
+    `reused` of the kept were there already from an earlier run; `seconds` is wall time.
+    """
+
+    given: int
+    kept: int
+    reused: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @staticmethod
+    def of(kept: int, skipped: Iterable[Skipped], reused: int, seconds: float) -> "StageReport":
+        """Counts `skipped` by reason."""
+        reasons = dict(sorted(Counter(s.reason for s in skipped).items()))
+        return StageReport(kept + sum(reasons.values()), kept, reused, reasons, round(seconds, 3))
+
+    def __add__(self, other: "StageReport") -> "StageReport":
+        reasons = Counter(self.skipped) + Counter(other.skipped)
+        return StageReport(
+            self.given + other.given,
+            self.kept + other.kept,
+            self.reused + other.reused,
+            dict(sorted(reasons.items())),
+            round(self.seconds + other.seconds, 3),
+        )
+
+
+@dataclass(frozen=True)
+class ShardRef:
+    """All that tasks pass to one another: where a stage's output for one shard is.
+
+    Attributes:
+        stage: `collect`, `detect` or `embed`.
+        shard: the shard's number.
+        path: the output, relative to the data directory.
+        digest: sha256 of the output's content, without times and addresses: what the next
+            stage's cache key is made of.
+        report: counts of the run that wrote it.
+    """
+
+    stage: str
+    shard: int
+    path: str
+    digest: str
+    report: StageReport
+
+
+@dataclass(frozen=True)
+class TrainedRef:
+    """A trained candidate, or the version that was trained before from the same inputs.
+
+    Attributes:
+        path: its directory, relative to the models directory.
+        fingerprint: digest of all that it was trained from.
+        version: `vNNNNNN` if it is registered already, else None.
+        metrics: measurements on the test split.
+    """
+
+    path: str
+    fingerprint: str
+    version: str | None
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PublishedRef:
+    """What became of a candidate.
+
+    Attributes:
+        version: the version it is registered as.
+        outcome: `promoted`, `not promoted` or `nothing new`.
+        reason: why, in one line.
+        current: the version in use now.
+        metrics: measurements of `version` on the test split.
+    """
+
+    version: str
+    outcome: Literal["promoted", "not promoted", "nothing new"]
+    reason: str
+    current: str | None
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RefreshResult:
+    """A refresh as a whole. `stages` are in the order in which they ran."""
+
+    stages: dict[str, StageReport]
+    published: PublishedRef

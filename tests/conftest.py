@@ -1,0 +1,43 @@
+"""What every test has: a clean environment, and the shared photographs where they are."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from elenco.layout import Layout
+from elenco.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ELENCO_ setting of the machine reaches a test."""
+    for variable in list(os.environ):
+        if variable.startswith("ELENCO_"):
+            monkeypatch.delenv(variable)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real photographs and reference weights; skips where it is absent."""
+    folder = ROOT.parent / "shared"
+    if not (folder / "lfw").is_dir():
+        pytest.skip("needs ../shared, which is not here")
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Defaults, with data and models in a temporary directory and the packaged embedder."""
+    paths = {"data": tmp_path / "data", "models": tmp_path / "models"}
+    return load_settings(
+        ROOT / "config" / "default.toml", paths=paths, embedding={"embedder": "dlib_resnet"}
+    )
+
+
+@pytest.fixture
+def layout(settings: Settings) -> Layout:
+    return Layout.of(settings)

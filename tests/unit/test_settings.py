@@ -1,0 +1,84 @@
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from elenco.errors import ConfigError
+from elenco.settings import Settings, load_settings
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+
+
+def test_default_file_documents_every_setting_with_its_default():
+    file = load_settings(CONFIG / "default.toml")
+    assert file == Settings()
+    text = (CONFIG / "default.toml").read_text()
+    for section in Settings.model_fields:
+        body = text.split(f"[{section}]")[1].split("\n[")[0]
+        for key in type(getattr(file, section)).model_fields:
+            assert re.search(rf"^(# )?{key}( =|:)", body, re.MULTILINE), f"{section}.{key}"
+
+
+def test_demo_file_is_valid():
+    demo = load_settings(CONFIG / "demo.toml")
+    assert demo.embedding.embedder == "dlib_resnet"
+    assert demo.collect.people < 100
+
+
+def test_environment_wins_over_file_and_options_win_over_both(monkeypatch):
+    monkeypatch.setenv("ELENCO_COLLECT__PEOPLE", "7")
+    monkeypatch.setenv("ELENCO_PATHS__DATA", "elsewhere")
+    settings = load_settings(CONFIG / "demo.toml")
+    assert settings.collect.people == 7
+    assert (
+        settings.collect.shards
+        == tomllib.loads((CONFIG / "demo.toml").read_text())["collect"]["shards"]
+    )
+    assert settings.paths.data == Path("elsewhere")
+    assert load_settings(CONFIG / "demo.toml", collect={"people": 9}).collect.people == 9
+    assert load_settings(CONFIG / "demo.toml", collect={"people": None}).collect.people == 7
+
+
+def test_config_variable_names_the_file(monkeypatch):
+    monkeypatch.setenv("ELENCO_CONFIG", str(CONFIG / "demo.toml"))
+    assert load_settings().embedding.embedder == "dlib_resnet"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[collect]\npeople = 1\n", "collect.people"),
+        ("[collect]\npeople = 'many'\n", "ELENCO_COLLECT__PEOPLE"),
+        ("[collect]\npeeple = 5\n", "there is no setting collect.peeple"),
+        ("[kollect]\npeople = 5\n", "there is no setting kollect"),
+        ("[collect\n", "not valid TOML"),
+    ],
+)
+def test_a_wrong_file_gives_one_line_that_names_the_key(tmp_path, text, says):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_option_or_variable_names_the_key(monkeypatch):
+    with pytest.raises(ConfigError, match=r"collect\.people"):
+        load_settings(CONFIG / "default.toml", collect={"people": 0})
+    monkeypatch.setenv("ELENCO_COLLECT__PEEPLE", "3")
+    with pytest.raises(ConfigError, match=r"collect\.peeple"):
+        load_settings(CONFIG / "default.toml")
+
+
+def test_a_missing_file_says_so():
+    with pytest.raises(ConfigError, match="--config"):
+        load_settings(Path("nowhere.toml"))
+
+
+def test_the_token_does_not_show(monkeypatch):
+    monkeypatch.setenv("ELENCO_TMDB__TOKEN", "hush-hush")
+    settings = load_settings(CONFIG / "default.toml")
+    assert "hush" not in repr(settings) + str(settings) + settings.model_dump_json()
+    assert settings.tmdb.token.get_secret_value() == "hush-hush"
