@@ -1,0 +1,359 @@
+"""The demo server over real HTTP: what TMDB answers, and what goes wrong on purpose."""
+
+import asyncio
+import gzip
+import json
+import logging
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import pytest
+
+from elenco.demo.answers import ERRORS
+from elenco.demo.faults import Faults
+from elenco.demo.server import DemoServer
+from elenco.demo.synthetic import FIRST_ID, SyntheticCast
+from elenco.errors import ConfigError
+from elenco.faces.images import decode, probe
+
+TODAY = datetime.now(UTC).date()
+
+
+@asynccontextmanager
+async def serving(cast=None, **options):
+    """A server and a client session that presents the token; `/3/...` and `/t/p/...` are paths."""
+    options.setdefault("rate_per_second", None)
+    cast = cast or SyntheticCast(30)
+    async with DemoServer(cast, **options) as server:
+        headers = {"Authorization": f"Bearer {server.token}"}
+        async with aiohttp.ClientSession(server.url, headers=headers) as session:
+            yield server, session
+
+
+async def get(session, path, **options):
+    async with session.get(path, **options) as response:
+        return response.status, await response.json()
+
+
+async def assert_error(session, path, code, **options):
+    status, body = await get(session, path, **options)
+    http, message = ERRORS[code]
+    assert (status, body) == (
+        http,
+        {"status_code": code, "status_message": message, "success": False},
+    )
+
+
+async def test_token_is_wanted_as_bearer_or_as_api_key():
+    async with serving(token="s3cret") as (server, session):
+        assert (await get(session, "/3/configuration"))[0] == 200
+        for header in ("Bearer wrong", "Bearer", "Basic s3cret", "s3cret", "Bearer café"):
+            headers = {"Authorization": header}
+            await assert_error(session, "/3/configuration", 7, headers=headers)
+        async with aiohttp.ClientSession(server.url) as bare:
+            assert (await get(bare, "/3/configuration?api_key=s3cret"))[0] == 200
+            await assert_error(bare, "/3/configuration?api_key=other", 7)
+            await assert_error(bare, "/3/person/popular", 7)
+
+
+async def test_configuration_points_at_this_server():
+    async with serving() as (server, session):
+        _, body = await get(session, "/3/configuration")
+        images = body["images"]
+        assert images["secure_base_url"] == images["base_url"] == f"{server.url}/t/p/"
+        assert images["profile_sizes"] == ["w45", "w185", "h632", "original"]
+        assert server.api_url == f"{server.url}/3"
+
+
+async def test_popular_is_paged_by_twenty_and_holds_other_departments():
+    cast = SyntheticCast(50)
+    async with serving(cast) as (_, session):
+        pages = [(await get(session, f"/3/person/popular?page={n}"))[1] for n in (1, 2, 3, 4)]
+    entries = [entry for page in pages for entry in page["results"]]
+    assert [len(page["results"]) for page in pages] == [20, 20, 15, 0]
+    assert {(page["total_pages"], page["total_results"]) for page in pages} == {(3, 55)}
+    assert [page["page"] for page in pages] == [1, 2, 3, 4]
+    assert [entry["id"] for entry in entries] == [person.id for person in cast.people]
+    departments = [entry["known_for_department"] for entry in entries]
+    assert departments.count("Acting") == 50
+    assert entries[0].keys() == {
+        "adult", "gender", "id", "known_for", "known_for_department", "name", "original_name",
+        "popularity", "profile_path",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "501", "x", "1.5", "", "9" * 30])
+async def test_pages_out_of_range(page):
+    async with serving() as (_, session):
+        await assert_error(session, f"/3/person/popular?page={page}", 22)
+
+
+async def test_more_pages_are_claimed_than_can_be_asked_for():
+    async with serving(SyntheticCast(10_000)) as (_, session):
+        _, last = await get(session, "/3/person/popular?page=500")
+        assert last["total_pages"] == 556
+        assert len(last["results"]) == 20
+        await assert_error(session, "/3/person/popular?page=501", 22)
+
+
+async def test_person_with_what_is_appended():
+    cast = SyntheticCast(30)
+    person = cast.people[0]
+    async with serving(cast) as (_, session):
+        _, plain = await get(session, f"/3/person/{person.id}")
+        query = "append_to_response=images,external_ids,no_such_thing"
+        _, full = await get(session, f"/3/person/{person.id}?{query}")
+        _, images = await get(session, f"/3/person/{person.id}/images")
+        await assert_error(session, f"/3/person/{person.id}?append_to_response=" + "x," * 21, 27)
+        assert (await get(session, f"/3/person/{person.id}?append_to_response=" + "x," * 20))[
+            0
+        ] == 200
+    assert (plain["id"], plain["name"]) == (person.id, person.name)
+    assert not {"images", "external_ids"} & plain.keys()
+    assert full.keys() - plain.keys() == {"images", "external_ids"}
+    assert images == {"id": person.id, "profiles": full["images"]["profiles"]}
+    profile = images["profiles"][0]
+    assert profile["file_path"] == plain["profile_path"] == cast.photos(person)[0].path
+    assert profile.keys() == {
+        "aspect_ratio", "height", "iso_639_1", "file_path", "vote_average", "vote_count", "width",
+    }  # fmt: skip
+    votes = [profile["vote_average"] for profile in images["profiles"]]
+    assert votes == sorted(votes, reverse=True)
+
+
+@pytest.mark.parametrize(
+    "path", ["/3/person/287", "/3/person/287/images", f"/3/person/{'9' * 40}", "/3/movie/550", "/3"]
+)
+async def test_what_is_not_there(path):
+    async with serving() as (_, session):
+        await assert_error(session, path, 34)
+
+
+async def test_only_get_is_answered():
+    async with serving() as (server, session), session.post("/3/person/popular") as response:
+        assert response.status == 405
+        assert (await response.json())["status_code"] == 42
+        assert server.counts["status:405"] == 1
+
+
+async def test_changes_are_of_one_day_unless_asked_and_of_fourteen_at_most():
+    cast = SyntheticCast(400, day=20)
+    start = TODAY - timedelta(days=14)
+    async with serving(cast) as (_, session):
+        _, day = await get(session, "/3/person/changes")
+        _, fortnight = await get(session, f"/3/person/changes?start_date={start}&end_date={TODAY}")
+        _, second = await get(session, f"/3/person/changes?start_date={start}&page=2")
+        too_long = f"/3/person/changes?start_date={start - timedelta(days=1)}&end_date={TODAY}"
+        await assert_error(session, too_long, 20)
+        await assert_error(session, f"/3/person/changes?end_date={start}&start_date={TODAY}", 20)
+        await assert_error(session, "/3/person/changes?start_date=yesterday", 23)
+        await assert_error(session, "/3/person/changes?page=0", 22)
+    expected = cast.changed(start, TODAY)
+    assert [r["id"] for r in fortnight["results"] + second["results"]] == expected
+    assert (fortnight["total_results"], fortnight["total_pages"]) == (len(expected), 2)
+    assert fortnight["results"][0]["adult"] is False
+    assert [r["id"] for r in day["results"]] == cast.changed(TODAY - timedelta(days=1), TODAY)
+
+
+async def test_daily_export_needs_no_token_and_lists_everyone():
+    cast = SyntheticCast(100, adult=True)
+    async with serving(cast) as (server, _), aiohttp.ClientSession(server.url) as session:
+        async with session.get(f"/p/exports/person_ids_{TODAY:%m_%d_%Y}.json.gz") as response:
+            assert response.content_type == "application/gzip"
+            lines = gzip.decompress(await response.read()).decode().splitlines()
+        for day in (TODAY + timedelta(days=1), TODAY - timedelta(days=91)):
+            async with session.get(f"/p/exports/person_ids_{day:%m_%d_%Y}.json.gz") as response:
+                assert response.status == 403
+        async with session.get("/p/exports/movie_ids_01_01_2024.json.gz") as response:
+            assert response.status == 403
+        assert server.counts["export"] == 4
+    people = [json.loads(line) for line in lines]
+    assert [person["id"] for person in people] == [person.id for person in cast.people]
+    assert people[0].keys() == {"adult", "id", "name", "popularity"}
+    assert any(person["adult"] for person in people)
+
+
+async def test_todays_export_may_be_late():
+    async with serving(faults=Faults(export_late=True)) as (_, session):
+        for day, status in ((TODAY, 403), (TODAY - timedelta(days=1), 200)):
+            async with session.get(f"/p/exports/person_ids_{day:%m_%d_%Y}.json.gz") as response:
+                assert response.status == status
+
+
+async def test_images_need_no_token_and_are_not_sent_twice():
+    cast = SyntheticCast(10)
+    photo = cast.photos(cast.people[0])[0]
+    async with serving(cast, rate_per_second=1.0) as (server, _):
+        async with aiohttp.ClientSession(server.url) as session:
+            path = f"/t/p/h632{photo.path}"
+            for _ in range(5):
+                async with session.get(path) as response:
+                    data, headers = await response.read(), response.headers
+                    assert response.status == 200
+            assert headers["Content-Type"] == "image/jpeg"
+            assert "max-age" in headers["Cache-Control"]
+            assert data == cast.image(photo.path, "h632")
+            async with session.get(path, headers={"If-None-Match": headers["ETag"]}) as response:
+                assert response.status == 304
+                assert await response.read() == b""
+            async with session.get(f"/t/p/w185{photo.path}") as response:
+                assert response.headers["ETag"] != headers["ETag"]
+                assert probe(await response.read(), 40)[1] == 185
+            for unknown in ("/t/p/h632/nobody.jpg", f"/t/p/w9999{photo.path}", "/t/p/h632"):
+                async with session.get(unknown) as response:
+                    assert response.status == 404
+        assert server.counts[f"image:{photo.path}"] == 8
+
+
+async def test_every_photograph_of_a_cast_is_served():
+    cast = SyntheticCast(10)
+    async with serving(cast) as (server, session):
+        for photo in (p for person in cast.people for p in cast.photos(person)):
+            async with session.get(f"/t/p/w45{photo.path}") as response:
+                body = await response.read()
+                assert response.status == 200
+                assert body == cast.image(photo.path, "w45")
+        assert server.counts["image"] == server.counts["status:200"]
+
+
+async def test_the_rate_is_kept_over_any_second():
+    async with serving(rate_per_second=5.0) as (server, session):
+        answers = [await get(session, "/3/configuration") for _ in range(8)]
+        assert [status for status, _ in answers] == [200] * 5 + [429] * 3
+        assert answers[-1][1]["status_code"] == 25
+        async with session.get("/3/configuration") as response:
+            wait = int(response.headers["Retry-After"])
+        await asyncio.sleep(wait + 0.05)
+        assert (await get(session, "/3/configuration"))[0] == 200
+        assert server.counts["status:429"] == 4
+
+
+async def test_stats_are_the_counts():
+    cast = SyntheticCast(10)
+    photo = cast.photos(cast.people[0])[0]
+    async with serving(cast) as (server, session):
+        await get(session, "/3/configuration")
+        await get(session, "/3/person/popular?page=0")
+        await get(session, f"/3/person/{FIRST_ID}")
+        await get(session, f"/3/person/{FIRST_ID}/images")
+        async with session.get(f"/t/p/w45{photo.path}") as response:
+            await response.read()
+        _, stats = await get(session, "/stats")
+        assert stats == {
+            "requests": {"configuration": 1, "popular": 1, "person": 1, "images": 1, "image": 1},
+            "statuses": {"200": 4, "400": 1},
+            "images": {photo.path: 1},
+        }
+        assert server.counts["image"] == 1
+
+
+async def test_the_token_is_never_logged(caplog):
+    caplog.set_level(logging.DEBUG)
+    async with serving(token="s3cret") as (server, session):
+        await get(session, "/3/configuration?api_key=s3cret")
+        await get(session, "/3/nothing?api_key=s3cret")
+        _, stats = await get(session, "/stats")
+        assert "s3cret" not in json.dumps(stats) + repr(server.counts)
+    assert "s3cret" not in caplog.text
+
+
+async def read_all(session, paths):
+    """What a client sees of each path, in order: a status and type, or that the body broke off."""
+    seen = []
+    for path in paths:
+        try:
+            async with session.get(path) as response:
+                await response.read()
+                seen.append((response.status, response.content_type))
+        except aiohttp.ClientPayloadError:
+            seen.append("cut")
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("faults", "expected"),
+    [
+        (Faults(server_errors=1.0), {(500, "application/json"), (503, "application/json")}),
+        (Faults(too_many=1.0), {(429, "application/json")}),
+        (Faults(html=1.0), {(200, "text/html")}),
+        (Faults(cut=1.0), {"cut"}),
+        (Faults(slow=1.0, slow_seconds=0.01), {(200, "application/json")}),
+        (Faults(), {(200, "application/json")}),
+    ],
+)
+async def test_each_fault(faults, expected):
+    async with serving(faults=faults) as (_, session):
+        paths = ["/3/configuration", "/3/person/popular"] * 2
+        assert set(await read_all(session, paths)) == expected
+
+
+async def test_slow_answers_are_slow():
+    async with serving(faults=Faults(slow=1.0, slow_seconds=5.0)) as (_, session):
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(get(session, "/3/configuration"), 0.2)
+
+
+async def test_images_can_be_cut_but_are_never_html_or_limited():
+    cast = SyntheticCast(10)
+    paths = [f"/t/p/h632{cast.photos(person)[0].path}" for person in cast.people]
+    async with serving(cast, faults=Faults(html=1.0, too_many=1.0)) as (_, session):
+        assert set(await read_all(session, paths)) == {(200, "image/jpeg")}
+    async with serving(cast, faults=Faults(cut=1.0)) as (server, session):
+        assert set(await read_all(session, paths)) == {"cut"}
+        assert server.counts["cut"] == len(paths)
+
+
+async def test_faults_are_the_same_on_every_run_and_pass():
+    paths = [f"/3/person/{FIRST_ID + n}" for n in range(10)] * 4
+    runs = []
+    for seed in (1, 1, 2):
+        faults = Faults(seed=seed, server_errors=0.2, too_many=0.2, cut=0.2)
+        async with serving(faults=faults) as (_, session):
+            runs.append(await read_all(session, paths))
+    assert runs[0] == runs[1] != runs[2]
+    assert {"cut", (200, "application/json"), (429, "application/json")} < set(runs[0])
+    answered = {
+        p for p, seen in zip(paths, runs[0], strict=True) if seen == (200, "application/json")
+    }
+    assert len(answered) >= 9, "asking again helps"
+
+
+async def test_pages_shift_between_reads():
+    cast = SyntheticCast(200)
+    async with serving(cast, faults=Faults(shifting_pages=3)) as (_, session):
+        pages = [
+            [e["id"] for e in (await get(session, f"/3/person/popular?page={n}"))[1]["results"]]
+            for n in (1, 2, 3, 4, 5, 6, 7, 8, 9)
+        ]
+    ids = [i for page in pages for i in page]
+    assert len(set(ids)) < len(ids), "some come twice"
+    assert all(page == sorted(page) for page in pages)
+    assert pages[0] == [person.id for person in cast.people[:20]]
+
+
+def test_a_share_is_a_share():
+    with pytest.raises(ValueError, match="cut is a share"):
+        Faults(cut=1.5)
+
+
+async def test_a_taken_port_is_a_users_mistake():
+    async with serving() as (server, _):
+        with pytest.raises(ConfigError, match=f"port {server.port}.*choose another port"):
+            async with DemoServer(SyntheticCast(2), port=server.port):
+                pass
+
+
+async def test_many_at_once():
+    cast = SyntheticCast(10)
+    paths = [f"/t/p/h632{p.path}" for person in cast.people for p in cast.photos(person)]
+    async with serving(cast) as (server, session):
+
+        async def fetch(path):
+            async with session.get(path) as response:
+                return path, await response.read()
+
+        bodies = dict(await asyncio.gather(*(fetch(path) for path in paths)))
+        assert len(bodies) == server.counts["status:200"] == len(paths)
+    good = [p for person in cast.people for p in cast.photos(person) if p.kind == "plain"]
+    assert all(decode(bodies[f"/t/p/h632{p.path}"], 40).ndim == 3 for p in good)
