@@ -1,0 +1,1 @@
+"""From a picture to the canonical crop of one face: decode, detect, choose, align."""
