@@ -1,0 +1,1 @@
+"""Embeddings in, names out: training, the `unknown` answer, measuring and recognising."""

@@ -1,0 +1,139 @@
+"""A trained version at work: embeddings in, people or unknown out."""
+
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from elenco.errors import RegistryError, SpaceMismatch
+from elenco.quiet import import_tensorflow
+from elenco.storage import read_json
+from elenco.types import EmbeddingSpace, Person
+
+CANDIDATES = 5
+ROWS_AT_ONCE = 1024  # bounds memory: each row has a probability a person
+
+Vectors = Float32[np.ndarray, "n d"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Who a face is.
+
+    Attributes:
+        person_id: None for unknown.
+        name: None for unknown.
+        probability: of that person, or of being unknown.
+        candidates: (person_id, name, probability) of the most probable people, best first, at most
+            CANDIDATES of them, whether or not they beat unknown.
+        unknown: probability of being nobody that the recogniser knows.
+    """
+
+    person_id: str | None
+    name: str | None
+    probability: float
+    candidates: tuple[tuple[str, str, float], ...]
+    unknown: float
+
+
+class Recogniser:
+    """Names embeddings of one space.
+
+    Args:
+        space: the only space whose vectors it takes.
+        people: in the order of the classifier's outputs.
+        model: unit-length f32 (n, d) -> probabilities f32 (n, people + 1), the last of unknown;
+            a `keras.Model` for a version read from disk.
+    """
+
+    def __init__(
+        self,
+        space: EmbeddingSpace,
+        people: Sequence[Person],
+        model: Callable[[Vectors], Any],
+    ) -> None:
+        self.space = space
+        self.people = tuple(people)
+        self.model: Any = model
+
+    @classmethod
+    def load(cls, directory: Path) -> "Recogniser":
+        """The recogniser in a version's directory. Imports Keras.
+
+        Raises:
+            RegistryError: the directory is damaged; the message says what to do.
+        """
+        try:
+            labels = read_json(directory / "labels.json")
+            space = EmbeddingSpace(**labels["space"])
+            people = [Person(str(person["id"]), str(person["name"])) for person in labels["people"]]
+            model = _load_model(directory / "classifier.keras")
+            shape = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
+            if shape != ((space.dim,), (len(people) + 1,)):
+                raise ValueError("classifier.keras and labels.json do not fit one another")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as e:
+            problem = " ".join(str(e).split())[:200] or type(e).__name__
+            raise RegistryError(
+                f"version {directory.name} is damaged ({problem}): "
+                "run `elenco models rollback`, or `elenco refresh` for a new one"
+            ) from None
+        return cls(space, people, model)
+
+    def identify(self, embeddings: Vectors, space: EmbeddingSpace) -> list[Answer]:
+        """Say who each face is.
+
+        Args:
+            embeddings: unit-length vectors; n may be 0.
+            space: where they are from.
+
+        Returns:
+            One answer a row. Unknown is an answer like a person: it is given where its probability
+            is above that of every person.
+
+        Raises:
+            SpaceMismatch: the vectors are of another space.
+            ValueError: not float32 (n, space.dim).
+        """
+        if space != self.space:
+            raise SpaceMismatch(
+                f"the recogniser takes vectors of {describe(self.space)}, not of "
+                f"{describe(space)}: `elenco models promote` a version of that space"
+            )
+        if embeddings.dtype != np.float32 or embeddings.shape[1:] != (space.dim,):
+            raise ValueError(
+                f"embeddings must be float32 (n, {space.dim}), "
+                f"not {embeddings.dtype} {embeddings.shape}"
+            )
+        answers: list[Answer] = []
+        for start in range(0, len(embeddings), ROWS_AT_ONCE):
+            probabilities = np.asarray(self.model(embeddings[start : start + ROWS_AT_ONCE]))
+            answers += map(self._answer, probabilities)
+        return answers
+
+    def _answer(self, row: Float32[np.ndarray, " c"]) -> Answer:
+        known, unknown = row[:-1], float(row[-1])
+        kept = min(CANDIDATES, len(known))
+        best = np.argpartition(-known, kept - 1)[:kept]
+        best = best[np.lexsort((best, -known[best]))].tolist()
+        candidates = tuple((self.people[i].id, self.people[i].name, float(known[i])) for i in best)
+        if unknown > candidates[0][2]:
+            return Answer(None, None, unknown, candidates, unknown)
+        return Answer(*candidates[0], candidates, unknown)
+
+
+def describe(space: EmbeddingSpace) -> str:
+    """A space in a few words, for a message."""
+    return f"{space.embedder} ({space.dim}-d, weights {space.weights_sha256[:8]})"
+
+
+def _load_model(path: Path) -> Any:
+    import_tensorflow()
+    import keras
+
+    if not path.is_file():  # Keras's own message is about file formats
+        raise FileNotFoundError(f"{path.name} is missing")
+    return keras.models.load_model(path, compile=False)
