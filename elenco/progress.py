@@ -12,7 +12,14 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 Advance = Callable[[int], None]
 SECONDS_BETWEEN_LINES = 5.0
@@ -80,10 +87,10 @@ class BarSink:
         return self._bars.add_task(name, total=total)
 
     def advance(self, handle: int, count: int) -> None:
-        self._bars.advance(handle, count)
+        self._bars.advance(TaskID(handle), count)
 
     def finish(self, handle: int) -> None:
-        self._bars.remove_task(handle)  # pyright: ignore[reportArgumentType]
+        self._bars.remove_task(TaskID(handle))
 
     def say(self, text: str) -> None:
         self._bars.console.print(text, highlight=False, markup=False)

@@ -66,8 +66,8 @@ class Record:
         write_json(path, vars(self) | {"skipped": [vars(s) for s in self.skipped]})
 
     def digest(self) -> str:
-        """Names the content that the next stage depends on: what is kept, without addresses."""
-        kept = [{k: v for k, v in entry.items() if k != "url"} for entry in self.kept]
+        """Names the content that the next stage depends on: what is kept, not where it is from."""
+        kept = [{k: v for k, v in e.items() if k not in ("url", "version")} for e in self.kept]
         return digest(self.stage, self.version, kept)
 
 

@@ -36,42 +36,42 @@ class Tmdb(Section):
     api_url: str = "https://api.themoviedb.org/3"
     token: SecretStr = SecretStr("")
     terms_accepted: bool = False
-    rate_per_second: float = Field(40.0, gt=0, le=1000)
-    retries: int = Field(5, ge=0, le=20)
-    timeout_seconds: float = Field(30.0, gt=0)
+    rate_per_second: float = Field(default=40.0, gt=0, le=1000)
+    retries: int = Field(default=5, ge=0, le=20)
+    timeout_seconds: float = Field(default=30.0, gt=0)
 
 
 class Collect(Section):
     source: Literal["tmdb", "folder"] = "tmdb"
     folder: Path | None = None
-    people: int = Field(10_000, ge=2)
-    photos_per_person: int = Field(30, ge=1)
-    image_size: str = Field("h632", pattern=r"^(original|[wh]\d+)$")
-    connections: int = Field(16, ge=1, le=256)
-    max_megabytes: float = Field(20.0, gt=0)
-    max_megapixels: float = Field(40.0, gt=0)
+    people: int = Field(default=10_000, ge=2)
+    photos_per_person: int = Field(default=30, ge=1)
+    image_size: str = Field(default="h632", pattern=r"^(original|[wh]\d+)$")
+    connections: int = Field(default=16, ge=1, le=256)
+    max_megabytes: float = Field(default=20.0, gt=0)
+    max_megapixels: float = Field(default=40.0, gt=0)
     test_fraction: Fraction = 0.2
-    shards: int = Field(64, ge=1, le=1024)
-    retry_skipped_days: int = Field(7, ge=0)
+    shards: int = Field(default=64, ge=1, le=1024)
+    retry_skipped_days: int = Field(default=7, ge=0)
 
 
 class Faces(Section):
-    batch: int = Field(32, ge=1, le=1024)
+    batch: int = Field(default=32, ge=1, le=1024)
     min_score: Fraction = 0.9
-    min_face_pixels: int = Field(20, ge=20)
+    min_face_pixels: int = Field(default=20, ge=20)
 
 
 class Embedding(Section):
     embedder: str = "facenet"
-    batch: int = Field(32, ge=1, le=4096)
+    batch: int = Field(default=8, ge=1, le=4096)
 
 
 class Training(Section):
     seed: int = 0
-    epochs: int = Field(60, ge=0, le=10_000)
-    false_positive_rate: float = Field(0.01, gt=0, lt=1)
-    stranger_folds: int = Field(5, ge=2, le=50)
-    svm_people: int = Field(1000, ge=2)
+    epochs: int = Field(default=60, ge=0, le=10_000)
+    false_positive_rate: float = Field(default=0.01, gt=0, lt=1)
+    stranger_folds: int = Field(default=5, ge=2, le=50)
+    svm_people: int = Field(default=1000, ge=2)
 
 
 class Publish(Section):

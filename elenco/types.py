@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float32
 
 Split = Literal["train", "test"]
+Outcome = Literal["promoted", "not promoted", "nothing new"]
 SPLITS: tuple[Split, ...] = ("train", "test")
 
 
@@ -28,6 +29,7 @@ class ImageRef:
     `key` is stable and names the file (TMDB's file_path stem; a folder's relative path hashed).
     `url` is where it is fetched from: http(s)://, or a path for the folder source.
     `width` and `height` are pixels as the source states them, 0 where it does not.
+    `version` changes when the content behind the same key does: a size, or a file's date.
     """
 
     person_id: str
@@ -35,18 +37,7 @@ class ImageRef:
     url: str
     width: int = 0
     height: int = 0
-
-
-@dataclass(frozen=True)
-class StoredImage:
-    """A photograph on disk. `path` is relative to the data directory, with forward slashes."""
-
-    person_id: str
-    key: str
-    split: Split
-    sha256: str
-    path: str
-    url: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +96,10 @@ class StageReport:
         """Counts `skipped` by reason."""
         reasons = dict(sorted(Counter(s.reason for s in skipped).items()))
         return StageReport(kept + sum(reasons.values()), kept, reused, reasons, round(seconds, 3))
+
+    def again(self) -> "StageReport":
+        """The same outcome, found stored instead of worked for."""
+        return replace(self, reused=self.kept, seconds=0.0)
 
     def __add__(self, other: "StageReport") -> "StageReport":
         reasons = Counter(self.skipped) + Counter(other.skipped)
@@ -167,7 +162,7 @@ class PublishedRef:
     """
 
     version: str
-    outcome: Literal["promoted", "not promoted", "nothing new"]
+    outcome: Outcome
     reason: str
     current: str | None
     metrics: dict[str, Any]
@@ -179,3 +174,24 @@ class RefreshResult:
 
     stages: dict[str, StageReport]
     published: PublishedRef
+
+
+@dataclass(frozen=True)
+class DatasetRef:
+    """The embeddings of everybody, by split, and what a classifier is trained on.
+
+    Attributes:
+        train: npz, relative to the data directory.
+        test: the same for the held-out photographs.
+        digest: names the content of both.
+        people: how many, over both splits.
+        train_rows: how many embeddings to train on.
+        test_rows: how many are held out.
+    """
+
+    train: str
+    test: str
+    digest: str
+    people: int
+    train_rows: int
+    test_rows: int

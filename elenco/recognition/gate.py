@@ -55,7 +55,7 @@ def compare(
     It is promoted when both hold, in this order:
 
     1. Strangers are called unknown about as often as asked for: the share measured in training is
-       at least 1 - 2 * false_positive_rate, less NOISE binomial standard deviations. Not asked
+       at least 1 - 2 * false_positive_rate, less NOISE binomial standard deviations over people. Not asked
        where no stranger was measured.
     2. It names at least as large a share of the common held-out photographs rightly as the current
        version, less `publish.tolerance`.
@@ -127,13 +127,15 @@ def _strangers(candidate: Path) -> tuple[str, dict[str, Any]]:
         metrics = read_json(candidate / "metrics.json")
         asked = float(read_json(candidate / "calibration.json")["false_positive_rate"])
         found, n = metrics["strangers_called_unknown"], int(metrics["strangers_n"])
+        people = int(metrics["strangers_people"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RegistryError(f"the candidate {candidate} is damaged ({error}): delete it") from None
     figures = {"strangers_called_unknown": found, "strangers": n, "false_positive_rate": asked}
-    if found is None or n == 0:
+    if found is None or people == 0:
         return "", figures
     least = max(0.0, 1 - 2 * asked)
-    least -= NOISE * math.sqrt(least * (1 - least) / n)
+    # One pair of look-alikes brings all their photographs: people are what is independent.
+    least -= NOISE * math.sqrt(least * (1 - least) / people)
     if found >= least:
         return "", figures
     return (

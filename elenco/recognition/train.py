@@ -203,6 +203,7 @@ def _measure(
         "fpir": rate,
         "strangers_called_unknown": learned.calibration.called_unknown,
         "strangers_n": learned.calibration.evaluation_photographs,
+        "strangers_people": learned.calibration.evaluation_people,
         "svm_top1": machine.top1,
         "svm_people": machine.people,
         "svm_test_photographs": machine.test_photographs,

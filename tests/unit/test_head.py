@@ -6,7 +6,6 @@ from elenco.recognition.head import build, hold_out, select_epochs, train
 from elenco.types import EmbeddingSpace
 
 # Keras 3.15 on TensorFlow 2.19 calls numpy the old way when it saves a variable.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 def dataset(counts, dim=16, spread=0.5, seed=0):

@@ -12,7 +12,6 @@ from elenco.storage import read_json, read_npz, write_npz
 from elenco.types import EmbeddingSpace
 
 # Keras 3.15 on TensorFlow 2.19 calls numpy the old way when it saves a variable.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 DIM = 16
 SPACE = EmbeddingSpace("synthetic", "0", DIM, "none")

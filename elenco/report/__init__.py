@@ -1,0 +1,1 @@
+"""Measurements of a run as Markdown and text, and pictures of faces."""

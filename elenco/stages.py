@@ -1,0 +1,43 @@
+"""What the stages left on disk, seen as a whole: is an output still there, and what is there."""
+
+from elenco.errors import NotEnoughData
+from elenco.fingerprint import file_sha256
+from elenco.layout import Layout
+from elenco.records import Record
+from elenco.types import DatasetRef, ShardRef, StageReport
+
+
+def still_there(ref: ShardRef | DatasetRef, layout: Layout) -> bool:
+    """Whether everything that a stage's answer names is on disk, with the digest it names."""
+    if isinstance(ref, DatasetRef):
+        return all((layout.data / path).exists() for path in (ref.train, ref.test))
+    path = layout.data / ref.path
+    if not path.exists():
+        return False
+    if ref.stage == "embed":
+        return file_sha256(path) == ref.digest
+    record = Record.read(path)
+    file = layout.image if ref.stage == "collect" else layout.crop
+    return (
+        record is not None
+        and record.complete
+        and record.digest() == ref.digest
+        and all(file(e["split"], e["person_id"], e["key"]).exists() for e in record.kept)
+    )
+
+
+def shard_refs(stage: str, shards: int, layout: Layout) -> list[ShardRef]:
+    """References to what `collect` or `detect` finished last time.
+
+    Raises:
+        NotEnoughData: a shard is missing or not finished.
+    """
+    refs: list[ShardRef] = []
+    for shard in range(shards):
+        path = layout.record(stage, shard)
+        record = Record.read(path)
+        if record is None or not record.complete:
+            raise NotEnoughData(f"shard {shard} of {stage} is not finished: {stage} first")
+        report = StageReport.of(len(record.kept), record.skipped, len(record.kept), 0.0)
+        refs.append(ShardRef(stage, shard, layout.relative(path), record.digest(), report))
+    return refs
