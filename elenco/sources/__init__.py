@@ -1,0 +1,1 @@
+"""Where people and their photographs come from."""
