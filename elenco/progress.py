@@ -7,8 +7,11 @@ import logging
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from rich.console import Console
@@ -34,39 +37,89 @@ class Sink(Protocol):
     def say(self, text: str) -> None: ...
 
 
-class LineSink:
-    """Plain lines through `write`: at start, every few seconds, and at the end."""
+class _PacedSink(ABC):
+    """Tells of work every few seconds and at its end."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._work: dict[int, list] = {}
+        self._work: dict[int, _Work] = {}
         self._next = 0
 
     def start(self, name: str, total: int) -> int:
         with self._lock:
             self._next += 1
-            now = time.monotonic()
-            self._work[self._next] = [name, total, 0, now, now]
+            self._work[self._next] = _Work(name, total)
             return self._next
 
     def advance(self, handle: int, count: int) -> None:
         with self._lock:
             work = self._work[handle]
-            work[2] += count
+            work.done += count
             now = time.monotonic()
-            if now - work[4] >= SECONDS_BETWEEN_LINES:
-                work[4] = now
-                self._write(f"{work[0]}: {work[2]:,}/{work[1]:,}")
+            due = now - work.told >= SECONDS_BETWEEN_LINES and work.done < work.total
+            if due:
+                work.told = now
+        if due:
+            self._tell(work)
 
     def finish(self, handle: int) -> None:
         with self._lock:
-            name, total, done, started, _ = self._work.pop(handle)
-        if total:
-            self._write(f"{name}: {done:,}/{total:,} in {time.monotonic() - started:.1f} s")
+            work = self._work.pop(handle)
+        if work.total:
+            self._end(work)
+
+    @abstractmethod
+    def _tell(self, work: "_Work") -> None: ...
+
+    @abstractmethod
+    def _end(self, work: "_Work") -> None: ...
+
+
+@dataclass
+class _Work:
+    name: str
+    total: int
+    done: int = 0
+    started: float = field(default_factory=time.monotonic)
+    told: float = field(default_factory=time.monotonic)
+
+
+class LineSink(_PacedSink):
+    """Plain lines through `write`."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        super().__init__()
+        self._write = write
 
     def say(self, text: str) -> None:
         self._write(text)
+
+    def _tell(self, work: _Work) -> None:
+        self._write(f"{work.name}: {work.done:,}/{work.total:,}")
+
+    def _end(self, work: _Work) -> None:
+        seconds = time.monotonic() - work.started
+        self._write(f"{work.name}: {work.done:,}/{work.total:,} in {seconds:.1f} s")
+
+
+class PercentSink(_PacedSink):
+    """Calls `update(name, percent)` for work that takes longer than a few seconds."""
+
+    def __init__(self, update: Callable[[str, float], None]) -> None:
+        super().__init__()
+        self._update = update
+        self._told: set[str] = set()
+
+    def say(self, text: str) -> None:
+        """Say nothing: text is no progress."""
+
+    def _tell(self, work: _Work) -> None:
+        self._told.add(work.name)
+        self._update(work.name, 100 * work.done / work.total)
+
+    def _end(self, work: _Work) -> None:
+        if work.name in self._told:
+            self._update(work.name, 100 * work.done / work.total)
 
 
 class BarSink:
@@ -97,6 +150,7 @@ class BarSink:
 
 
 _sink: Sink = LineSink(logging.getLogger("elenco").info)
+_also: ContextVar[Sink | None] = ContextVar("_also", default=None)
 
 
 def set_sink(sink: Sink) -> None:
@@ -111,14 +165,29 @@ def say(text: str) -> None:
 
 
 @contextmanager
+def also_to(sink: Sink) -> Iterator[None]:
+    """Tell a second sink of the work that this context (thread, asyncio task) does meanwhile."""
+    token = _also.set(sink)
+    try:
+        yield
+    finally:
+        _also.reset(token)
+
+
+@contextmanager
 def track(name: str, total: int) -> Iterator[Advance]:
     """Yield a function to call with the number of things done since the last call."""
-    sink = _sink
-    handle = sink.start(name, total)
+    sinks = [(sink, sink.start(name, total)) for sink in (_sink, _also.get()) if sink is not None]
+
+    def advance(count: int) -> None:
+        for sink, handle in sinks:
+            sink.advance(handle, count)
+
     try:
-        yield lambda count=1: sink.advance(handle, count)
+        yield advance
     finally:
-        sink.finish(handle)
+        for sink, handle in sinks:
+            sink.finish(handle)
 
 
 @contextmanager

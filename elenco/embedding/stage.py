@@ -20,6 +20,7 @@ from elenco.progress import say, track
 from elenco.records import Record, image_id
 from elenco.settings import Settings
 from elenco.storage import read_npz, write_npz
+from elenco.turns import in_turn
 from elenco.types import SPLITS, DatasetRef, EmbeddingSpace, ShardRef, Skipped, StageReport
 
 # Raise it when the same crops and network would give other rows.
@@ -31,6 +32,7 @@ Entry = dict[str, Any]
 Arrays = dict[str, np.ndarray]
 
 
+@in_turn
 def embed_shard(
     detected: ShardRef, settings: Settings, layout: Layout, embedder: Embedder
 ) -> ShardRef:

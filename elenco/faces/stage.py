@@ -21,6 +21,7 @@ from elenco.progress import track
 from elenco.records import Record, image_id
 from elenco.settings import Settings
 from elenco.storage import write_bytes
+from elenco.turns import in_turn
 from elenco.types import SPLITS, Detections, ShardRef, Skipped, StageReport
 
 # Raise it when the same photograph and settings would give another crop or another entry.
@@ -61,6 +62,7 @@ class _Progress:
         self.notes[name] = {"sha256": entry["sha256"], "reason": reason, "detail": detail}
 
 
+@in_turn
 def detect_shard(
     collected: ShardRef, settings: Settings, layout: Layout, detector: FaceDetector
 ) -> ShardRef:

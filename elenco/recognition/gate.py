@@ -55,8 +55,8 @@ def compare(
     It is promoted when both hold, in this order:
 
     1. Strangers are called unknown about as often as asked for: the share measured in training is
-       at least 1 - 2 * false_positive_rate, less NOISE binomial standard deviations over people. Not asked
-       where no stranger was measured.
+       at least 1 - 2 * false_positive_rate, less NOISE binomial standard deviations over people.
+       Not asked where no stranger was measured.
     2. It names at least as large a share of the common held-out photographs rightly as the current
        version, less `publish.tolerance`.
 

@@ -1,0 +1,5 @@
+"""The `elenco` command."""
+
+from elenco.cli.main import main
+
+__all__ = ["main"]

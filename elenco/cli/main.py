@@ -1,0 +1,130 @@
+"""Commands, their options, and one line instead of a traceback for what a user can mend."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elenco.errors import ElencoError
+from elenco.settings import CONFIG_VARIABLE
+
+app = typer.Typer(
+    name="elenco",
+    help="Who is on screen? A face recogniser of popular actors, refreshed every day.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+models = typer.Typer(help="Versions of the recogniser.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings file (TOML). Default: config/default.toml."),
+]
+PeopleOption = Annotated[int | None, typer.Option("--people", help="How many people.")]
+
+
+@app.command()
+def demo(
+    photos: Annotated[
+        Path | None,
+        typer.Option("--photos", help="Folder of {person}/{photo}.jpg instead of invented people."),
+    ] = None,
+    people: PeopleOption = None,
+) -> None:
+    """Serve a cast on this machine, refresh from it, and say who is in a few new pictures."""
+    from elenco.cli.demo import run
+
+    run(photos, people)
+
+
+@app.command("demo-server")
+def demo_server(
+    photos: Annotated[
+        Path | None,
+        typer.Option("--photos", help="Folder of {person}/{photo}.jpg instead of invented people."),
+    ] = None,
+    people: Annotated[int, typer.Option("--people", help="How many invented people.")] = 40,
+    host: Annotated[str, typer.Option("--host")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8350,
+    token: Annotated[str, typer.Option("--token", help="The bearer token it wants.")] = "demo",
+) -> None:
+    """Serve a cast with TMDB's endpoints, limits and errors, until interrupted."""
+    from elenco.cli.demo import make_cast
+    from elenco.demo.serve import serve_forever
+
+    serve_forever(make_cast(photos, people), host, port, token)
+
+
+@app.command()
+def refresh(config: ConfigOption = None, people: PeopleOption = None) -> None:
+    """Run the daily refresh once."""
+    from elenco.cli.launch import run_refresh
+
+    run_refresh(config, people)
+
+
+@app.command()
+def recognise(
+    images: Annotated[list[Path], typer.Argument(help="Pictures of any common format.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say who is in each picture: every face with its box, name and probability, or unknown."""
+    from elenco.cli.recognise import run
+
+    run(images, as_json, config)
+
+
+@models.command("list")
+def models_list(config: ConfigOption = None) -> None:
+    """All versions, with their figures; the current one is marked."""
+    from elenco.cli.models import list_versions
+
+    list_versions(config)
+
+
+@models.command("show")
+def models_show(
+    version: Annotated[str, typer.Argument(help="Such as v000003, or `current`.")] = "current",
+    config: ConfigOption = None,
+) -> None:
+    """The card of one version."""
+    from elenco.cli.models import show
+
+    show(version, config)
+
+
+@models.command("promote")
+def models_promote(version: str, config: ConfigOption = None) -> None:
+    """Make a version the current one."""
+    from elenco.cli.models import promote
+
+    promote(version, config)
+
+
+@models.command("rollback")
+def models_rollback(config: ConfigOption = None) -> None:
+    """Go back to the version that was current before."""
+    from elenco.cli.models import rollback
+
+    rollback(config)
+
+
+def main() -> None:
+    """Entry point of the `elenco` command; exits 1 with one line on an error a user can mend."""
+    try:
+        app()
+    except ElencoError as error:
+        sys.exit(f"elenco: {error}")
+    except KeyboardInterrupt:
+        sys.exit("elenco: interrupted; what is done is kept, run the same command to go on")
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        sys.exit(f"elenco: {error.strerror or error}: {error.filename or 'see above'}")
+
+
+__all__ = ["CONFIG_VARIABLE", "app", "main"]

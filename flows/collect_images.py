@@ -1,0 +1,29 @@
+"""The day's people and their photographs, without going further."""
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from elenco.settings import load_settings
+from elenco.types import ShardRef
+from tasks.collect import collect_shard, list_people
+from tasks.locks import refresh_lock
+from tasks.report import report_shards, settle
+
+
+@flow(name="collect_images", task_runner=ThreadPoolTaskRunner(max_workers=4))
+def collect_images(config: str | None = None, people: int | None = None) -> list[ShardRef]:
+    """Collect photographs.
+
+    Args:
+        config: a settings file; by default the one named by ELENCO_CONFIG or config/default.toml.
+        people: how many people, in place of the settings' number.
+    """
+    settings = load_settings(config, collect={"people": people})
+    with refresh_lock(settings):
+        futures = [
+            collect_shard.submit(members, shard, settings)
+            for shard, members in enumerate(list_people(settings))
+        ]
+        collected = settle(futures)
+    report_shards({"collect": collected}, settings)
+    return collected

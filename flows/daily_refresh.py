@@ -1,0 +1,47 @@
+"""The daily refresh: people -> photographs -> faces -> embeddings -> recogniser -> current.
+
+Shard i is detected as soon as it is collected. A second run on the same day finds every answer
+stored and redoes nothing; a killed one goes on from what is on disk.
+"""
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from elenco.settings import load_settings
+from elenco.types import RefreshResult
+from flows.publish_model import publish_model
+from flows.train_recogniser import train_recogniser
+from tasks.collect import collect_shard, list_people
+from tasks.embed import embed_shard, join_shards, prepare_embedder
+from tasks.faces import detect_shard
+from tasks.locks import refresh_lock
+from tasks.report import refresh_state, report_shards, settle
+
+
+@flow(name="daily_refresh", task_runner=ThreadPoolTaskRunner(max_workers=8))
+def daily_refresh(config: str | None = None, people: int | None = None) -> State[RefreshResult]:
+    """Refresh the recogniser once.
+
+    Args:
+        config: a settings file; by default the one named by ELENCO_CONFIG or config/default.toml.
+        people: how many people, in place of the settings' number.
+    """
+    settings = load_settings(config, collect={"people": people})
+    prepare_embedder(settings)
+    with refresh_lock(settings):
+        collected, detected, embedded = [], [], []
+        for shard, members in enumerate(list_people(settings)):
+            collected.append(collect_shard.submit(members, shard, settings))
+            detected.append(detect_shard.submit(collected[-1], settings))
+            embedded.append(embed_shard.submit(detected[-1], settings))
+        # In this order, the first failure to be raised is the one that caused the others.
+        stages = {
+            "collect": settle(collected),
+            "detect": settle(detected),
+            "embed": settle(embedded),
+        }
+        dataset = join_shards(stages["embed"], settings)
+        trained = train_recogniser(dataset, config, people)
+        published = publish_model(trained, config, people)
+    return refresh_state(report_shards(stages, settings, published), published)

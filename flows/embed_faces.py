@@ -1,0 +1,30 @@
+"""Photographs that were collected -> aligned faces -> embeddings; asks no source for anything."""
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from elenco.settings import load_settings
+from elenco.types import DatasetRef
+from tasks.collect import find_collected
+from tasks.embed import embed_shard, join_shards, prepare_embedder
+from tasks.faces import detect_shard
+from tasks.locks import refresh_lock
+from tasks.report import report_shards, settle
+
+
+@flow(name="embed_faces", task_runner=ThreadPoolTaskRunner(max_workers=4))
+def embed_faces(config: str | None = None) -> DatasetRef:
+    """Detect and embed: what to run after choosing another embedder.
+
+    Args:
+        config: a settings file; by default the one named by ELENCO_CONFIG or config/default.toml.
+    """
+    settings = load_settings(config)
+    prepare_embedder(settings)
+    with refresh_lock(settings):
+        detected = [detect_shard.submit(ref, settings) for ref in find_collected(settings)]
+        embedded = [embed_shard.submit(ref, settings) for ref in detected]
+        stages = {"detect": settle(detected), "embed": settle(embedded)}
+        dataset = join_shards(stages["embed"], settings)
+    report_shards(stages, settings)
+    return dataset

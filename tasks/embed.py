@@ -1,0 +1,48 @@
+"""Aligned faces to embeddings."""
+
+from prefect import task
+
+from elenco.embedding import stage
+from elenco.embedding.base import embedding_space, load_embedder
+from elenco.layout import Layout
+from elenco.settings import Settings
+from elenco.sources.stage import read_people
+from elenco.types import DatasetRef, ShardRef
+from tasks.policies import ByContent
+from tasks.progress import progress_artifact
+
+
+@task(
+    task_run_name="embed {detected.shard}: {detected.report.kept} faces",
+    cache_policy=ByContent(
+        stage="embed",
+        depends=lambda i: (
+            stage.EMBED_VERSION,
+            i["detected"].digest,
+            i["detected"].shard,
+            embedding_space(i["settings"].embedding.embedder),
+        ),
+    ),
+    persist_result=True,
+    result_serializer="json",
+)
+def embed_shard(detected: ShardRef, settings: Settings) -> ShardRef:
+    """Embed every face of a shard."""
+    layout = Layout.of(settings)
+    embedder = load_embedder(settings.embedding.embedder, settings, layout)
+    with progress_artifact():
+        return stage.embed_shard(detected, settings, layout, embedder)
+
+
+@task(task_run_name="join {shards.__len__} shards")
+def join_shards(shards: list[ShardRef], settings: Settings) -> DatasetRef:
+    """One npz a split, for the classifier here and for any other."""
+    layout = Layout.of(settings)
+    names = {person.id: person.name for person in read_people(layout)}
+    return stage.join_shards(shards, names, settings, layout, settings.embedding.embedder)
+
+
+@task(task_run_name="prepare {settings.embedding.embedder}")
+def prepare_embedder(settings: Settings) -> None:
+    """Fetch and check its weights before anything else is done: a run should not end on them."""
+    load_embedder(settings.embedding.embedder, settings, Layout.of(settings))

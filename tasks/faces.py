@@ -1,0 +1,32 @@
+"""Photographs to aligned faces."""
+
+from prefect import task
+
+from elenco.faces import stage
+from elenco.layout import Layout
+from elenco.settings import Settings
+from elenco.types import ShardRef
+from tasks.policies import ByContent
+from tasks.progress import progress_artifact
+
+
+@task(
+    task_run_name="detect {collected.shard}: {collected.report.kept} photographs",
+    cache_policy=ByContent(
+        stage="detect",
+        depends=lambda i: (
+            stage.DETECT_VERSION,
+            i["collected"].digest,
+            i["collected"].shard,
+            i["settings"].faces.model_dump(mode="json", exclude={"batch"}),
+        ),
+    ),
+    persist_result=True,
+    result_serializer="json",
+)
+def detect_shard(collected: ShardRef, settings: Settings) -> ShardRef:
+    """Detect, choose, align and write the face of every photograph of a shard."""
+    from elenco.faces.mtcnn import load_detector
+
+    with progress_artifact():
+        return stage.detect_shard(collected, settings, Layout.of(settings), load_detector(settings))

@@ -1,0 +1,29 @@
+"""A candidate to a version."""
+
+from prefect import task
+
+from elenco import publication
+from elenco.layout import Layout
+from elenco.recognition.gate import Verdict
+from elenco.settings import Settings
+from elenco.types import PublishedRef, TrainedRef
+
+
+@task(task_run_name="export TF.js of {trained.path}")
+def export_tfjs(trained: TrainedRef, settings: Settings) -> dict[str, float]:
+    """TF.js forms, compared with Keras in node; there already for a registered version."""
+    return publication.export(trained, settings, Layout.of(settings))
+
+
+@task(task_run_name="judge {trained.path}")
+def judge(trained: TrainedRef, settings: Settings) -> Verdict | None:
+    """Candidate against current; nothing to say of a version that was judged before."""
+    return publication.judge(trained, settings, Layout.of(settings))
+
+
+@task(task_run_name="register {trained.path}")
+def register_version(
+    trained: TrainedRef, verdict: Verdict | None, settings: Settings
+) -> PublishedRef:
+    """A new version, current if the verdict says so."""
+    return publication.register(trained, verdict, Layout.of(settings))
