@@ -47,6 +47,8 @@ class Record:
             raw = read_json(path)
         except FileNotFoundError:
             return None
+        except ValueError as error:
+            raise ValueError(f"{path} is not a stage record ({error}): delete it") from None
         try:
             raw["skipped"] = [Skipped(**s) for s in raw["skipped"]]
             return Record(**raw)

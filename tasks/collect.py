@@ -1,13 +1,13 @@
 """Who, and their photographs."""
 
 import asyncio
-from datetime import UTC, datetime
 
 from prefect import task
 
 from elenco.layout import Layout
 from elenco.settings import Settings
 from elenco.sources import stage
+from elenco.sources.base import edition
 from elenco.stages import shard_refs
 from elenco.types import Person, ShardRef
 from tasks.policies import ByContent, retry_unreachable
@@ -32,7 +32,7 @@ def list_people(settings: Settings) -> list[list[Person]]:
             stage.COLLECT_VERSION,
             sorted(person.id for person in i["people"]),
             i["shard"],
-            datetime.now(UTC).date().isoformat(),
+            edition(i["settings"], i["people"]),
             i["settings"].collect.model_dump(mode="json", include=_DEPENDS),
         ),
     ),
@@ -44,7 +44,7 @@ def list_people(settings: Settings) -> list[list[Person]]:
     retry_condition_fn=retry_unreachable,
 )
 def collect_shard(people: list[Person], shard: int, settings: Settings) -> ShardRef:
-    """Download what is not there yet. Asks the source once a day: photographs do come and go."""
+    """Download what is not there yet. TMDB is asked about a person once a day."""
     with progress_artifact():
         return asyncio.run(stage.collect_shard(people, shard, settings, Layout.of(settings)))
 

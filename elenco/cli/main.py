@@ -1,5 +1,6 @@
 """Commands, their options, and one line instead of a traceback for what a user can mend."""
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +8,6 @@ from typing import Annotated
 import typer
 
 from elenco.errors import ElencoError
-from elenco.settings import CONFIG_VARIABLE
 
 app = typer.Typer(
     name="elenco",
@@ -122,9 +122,13 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit("elenco: interrupted; what is done is kept, run the same command to go on")
     except OSError as error:
-        if error.filename is None and error.errno is None:
+        if error.errno not in _DISK:
             raise
-        sys.exit(f"elenco: {error.strerror or error}: {error.filename or 'see above'}")
+        where = f" ({error.filename})" if error.filename else ""
+        sys.exit(
+            f"elenco: {error.strerror}{where}: make room or give the right to write, then run the "
+            "same command again; what was there is kept"
+        )
 
 
-__all__ = ["CONFIG_VARIABLE", "app", "main"]
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)

@@ -1,15 +1,17 @@
 """What a source of photographs is, and the table of those there are."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from elenco.settings import Settings
 from elenco.types import ImageRef, Person
 
+# To add one: a module with open_source(settings) and edition(settings, people), and a line here.
 SOURCES: dict[str, str] = {
-    "tmdb": "elenco.sources.tmdb:open_source",
-    "folder": "elenco.sources.folder:open_source",
+    "tmdb": "elenco.sources.tmdb",
+    "folder": "elenco.sources.folder",
 }
 
 
@@ -53,5 +55,16 @@ class Source(Protocol):
 
 def open_source(settings: Settings) -> Source:
     """The source that the settings name. Raises ConfigError where it is not set up."""
-    module, function = SOURCES[settings.collect.source].split(":")
-    return getattr(import_module(module), function)(settings)
+    return _adapter(settings, "open_source")(settings)
+
+
+def edition(settings: Settings, people: Sequence[Person]) -> str:
+    """Names what the source would answer about these people, as far as that is told cheaply.
+
+    While it stays the same, an earlier answer may be used again.
+    """
+    return _adapter(settings, "edition")(settings, people)
+
+
+def _adapter(settings: Settings, function: str) -> Any:
+    return getattr(import_module(SOURCES[settings.collect.source]), function)

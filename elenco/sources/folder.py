@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from elenco.errors import ConfigError, ImageError
+from elenco.fingerprint import digest
 from elenco.layout import safe_name
 from elenco.settings import Settings
 from elenco.types import ImageRef, Person
@@ -28,6 +30,16 @@ def open_source(settings: Settings) -> "Folder":
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder}: set ELENCO_COLLECT__FOLDER, and {LAYOUT}")
     return Folder(folder, settings.collect.photos_per_person, settings.collect.max_megabytes)
+
+
+def edition(settings: Settings, people: Sequence[Person]) -> str:
+    """The files that are there now, with their dates and sizes."""
+    source = open_source(settings)
+    found: list[tuple[str, str]] = []
+    for person in sorted(people, key=lambda person: person.id):
+        with contextlib.suppress(LookupError):  # their folder is gone: so are their files
+            found += [(ref.url, ref.version) for ref in source.refs(person)]
+    return digest(found)
 
 
 class Folder:
@@ -74,13 +86,14 @@ class Folder:
             LookupError: their folder is gone.
             ConfigError: a file's name is not UTF-8.
         """
-        return await asyncio.to_thread(self._refs, person)
+        return await asyncio.to_thread(self.refs, person)
 
     async def fetch(self, ref: ImageRef) -> bytes:
         """The file's bytes."""
         return await asyncio.to_thread(self._read, Path(ref.url))
 
-    def _refs(self, person: Person) -> list[ImageRef]:
+    def refs(self, person: Person) -> list[ImageRef]:
+        """`images`, without an event loop."""
         folder = self._folder / person.id
         if not folder.is_dir():
             raise LookupError(f"{folder} is gone")

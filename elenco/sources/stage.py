@@ -10,7 +10,7 @@ from typing import Any
 
 from elenco.errors import ImageError, NotEnoughData, SourceUnreachable
 from elenco.faces.images import decode, encode_jpeg, probe
-from elenco.fingerprint import bytes_sha256, digest, file_sha256, unit_interval
+from elenco.fingerprint import bytes_sha256, digest, unit_interval
 from elenco.layout import Layout
 from elenco.progress import track
 from elenco.recognition.split import split_of
@@ -26,7 +26,11 @@ COLLECT_VERSION = "1"
 PEOPLE_AT_ONCE = 8
 PEOPLE_BETWEEN_SAVES = 50
 # These may pass by themselves: the photograph is asked for again at the next run.
-PASSING = frozenset({"unreachable", "unreadable"})
+PASSING = frozenset({"unreachable", "refused", "unreadable"})
+# More of these than photographs that were had, and the run ends: it is the source that is away.
+FEW_PASSING = 5
+
+Entry = dict[str, Any]
 
 
 async def list_people(settings: Settings, layout: Layout) -> list[Person]:
@@ -110,7 +114,9 @@ class _Shard:
         before = Record.load(self._path, "collect", version)
         self._known = {image_id(e["person_id"], e["key"]): e for e in before.kept}
         self._notes = before.notes
-        self._asked = self._unreachable = 0
+        self._had = self._passing = 0
+        # Bounds what is held in memory too: a photograph counts until it is written.
+        self._downloads = asyncio.Semaphore(settings.collect.connections)
         self._today = datetime.now(UTC).date()
         self.reused = 0
         inputs = digest(sorted(person.id for person in people))
@@ -135,11 +141,6 @@ class _Shard:
                         self._save(complete=False)
                     raise
                 self._save(complete=False)
-        if self._unreachable > max(5, self._asked // 2):
-            raise SourceUnreachable(
-                f"{self._unreachable} of {self._asked} photographs could not be fetched: check the "
-                "network, then run again; what was fetched is kept"
-            )
         self._save(complete=True)
 
     def _save(self, complete: bool) -> None:
@@ -182,20 +183,25 @@ class _Shard:
         path = self._layout.image(split, ref.person_id, ref.key)
         known = self._known.get(name)
         there = await asyncio.to_thread(self._bring, ref, split, path)
-        if there and (known is None or known["version"] == ref.version):
+        if there and known is not None and known["version"] == ref.version:
             self.reused += 1
-            sha256 = known["sha256"] if known else await asyncio.to_thread(file_sha256, path)
-            self._keep(ref, split, sha256)
+            self._keep(ref, split, {name: known[name] for name in ("sha256", "width", "height")})
             return
+        if there and known is None and "://" in ref.url:  # left by a run that was killed
+            with contextlib.suppress(ImageError):  # not a picture: as good as absent
+                self._keep(ref, split, await asyncio.to_thread(self._facts, path.read_bytes()))
+                self.reused += 1
+                return
         note = self._notes.get(name)
         if note is None or not self._still_holds(note, ref):
-            self._asked += 1
             try:
-                data = await source.fetch(ref)
-                self._keep(ref, split, await asyncio.to_thread(self._store, data, path))
+                async with self._downloads:
+                    data = await source.fetch(ref)
+                    self._keep(ref, split, await asyncio.to_thread(self._store, data, path))
+                self._had += 1
                 return
             except ImageError as error:
-                self._unreachable += error.reason == "unreachable"
+                self._count(error)
                 note = {
                     "reason": error.reason,
                     "detail": str(error),
@@ -210,19 +216,22 @@ class _Shard:
         else:
             self.record.skipped.append(Skipped(name, note["reason"], note["detail"]))
 
-    def _keep(self, ref: ImageRef, split: Split, sha256: str) -> None:
-        self.record.kept.append(
-            {
-                "person_id": ref.person_id,
-                "key": ref.key,
-                "split": split,
-                "sha256": sha256,
-                "url": ref.url,
-                "version": ref.version,
-                "width": ref.width,
-                "height": ref.height,
-            }
-        )
+    def _keep(self, ref: ImageRef, split: Split, facts: Entry) -> None:
+        told = {"person_id": ref.person_id, "key": ref.key, "split": split}
+        self.record.kept.append(told | facts | {"url": ref.url, "version": ref.version})
+
+    def _count(self, error: ImageError) -> None:
+        """Raise SourceUnreachable as soon as the source seems to be away."""
+        if error.reason not in PASSING:
+            self._had += 1
+            return
+        self._passing += 1
+        if self._passing > max(FEW_PASSING, self._had):
+            raise SourceUnreachable(
+                f"{self._passing} of {self._passing + self._had} photographs could not be had "
+                f"({error}): check the source and the network, then run again; what was fetched is "
+                "kept"
+            )
 
     def _still_holds(self, note: dict[str, Any], ref: ImageRef) -> bool:
         age = self._today - date.fromisoformat(note["date"])
@@ -240,10 +249,15 @@ class _Shard:
         os.replace(other, path)
         return True
 
-    def _store(self, data: bytes, path: Path) -> str:
-        """Write a photograph as JPEG; its sha256. Raises ImageError for what is no picture."""
+    def _store(self, data: bytes, path: Path) -> Entry:
+        """Write a photograph as JPEG. Raises ImageError for what is no picture."""
         megapixels = self._settings.collect.max_megapixels
         if probe(data, megapixels)[0] != "JPEG":
             data = encode_jpeg(decode(data, megapixels))
         write_bytes(path, data)
-        return bytes_sha256(data)
+        return self._facts(data)
+
+    def _facts(self, data: bytes) -> Entry:
+        """What the record says of the file itself; the source's own sizes are the original's."""
+        _, width, height = probe(data, self._settings.collect.max_megapixels)
+        return {"sha256": bytes_sha256(data), "width": width, "height": height}

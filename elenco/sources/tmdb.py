@@ -2,12 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
+from yarl import URL
 
 from elenco.errors import ConfigError, ImageError, SourceUnreachable, TermsNotAccepted, TokenMissing
 from elenco.settings import Settings
@@ -18,6 +20,7 @@ from elenco.types import ImageRef, Person
 
 LONGEST_WAIT = 60.0
 PAGES_AT_ONCE = 8
+TRIES_OF_A_PAGE = 3  # of an answer that is not JSON: a proxy's page passes, a wrong address stays
 # All of the client's: the repr of some holds the request's headers, so none may get out.
 _CONNECTION_ERRORS = (aiohttp.ClientError, TimeoutError)
 _NO_ADDRESS = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
@@ -29,7 +32,7 @@ def open_source(settings: Settings) -> "Tmdb":
 
     Raises:
         TokenMissing, TermsNotAccepted: the operator has to say something first.
-        ConfigError: the token can't be one.
+        ConfigError: the address or the token can't be one.
     """
     if not settings.tmdb.terms_accepted:
         raise TermsNotAccepted(
@@ -43,7 +46,17 @@ def open_source(settings: Settings) -> "Tmdb":
         raise TokenMissing(f"no TMDB token: {_SET_TOKEN}")
     if not (token.isascii() and token.isprintable()):
         raise ConfigError(f"the TMDB token has characters that no token has: {_SET_TOKEN}")
+    if not _is_address(settings.tmdb.api_url):
+        raise ConfigError(
+            "ELENCO_TMDB__API_URL is no web address (with nothing secret in it): TMDB's is "
+            "https://api.themoviedb.org/3"
+        )
     return Tmdb(settings)
+
+
+def edition(settings: Settings, people: Sequence[Person]) -> str:
+    """The day: photographs come and go, and asking about everybody takes minutes."""
+    return f"{settings.tmdb.api_url} {datetime.now(UTC).date().isoformat()}"
 
 
 class Tmdb:
@@ -159,6 +172,10 @@ class Tmdb:
                     pause = _backoff(attempt) if after is None else min(after, LONGEST_WAIT)
                     self._bucket.pause(pause)
                     after = 0.0  # the pause has it
+            except protocol.NotJson:
+                if attempt + 1 >= min(TRIES_OF_A_PAGE, self._tmdb.retries + 1):
+                    raise
+                problem, after = "no JSON", None
             except _NO_ADDRESS:
                 raise ConfigError(
                     "ELENCO_TMDB__API_URL is no web address: TMDB's is https://api.themoviedb.org/3"
@@ -182,7 +199,19 @@ class Tmdb:
             headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
             allow_redirects=False,  # the token goes to no other host
         ) as response:
-            return response.status, response.headers, await response.read()
+            # Parts of the body may end in a message: a server that repeats the token must not.
+            body = (await response.read()).replace(token.encode(), b"[token]")
+            return response.status, response.headers, body
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is http(s)://host/path: what else an address may hold could be a secret."""
+    try:
+        url = URL(text)
+    except ValueError:
+        return False
+    plain = not (url.user or url.password or url.query_string or url.fragment)
+    return url.scheme in ("http", "https") and bool(url.host) and plain
 
 
 def _backoff(attempt: int) -> float:

@@ -34,6 +34,10 @@ class NotFound(UnexpectedAnswer):
     """HTTP 404: the person is gone."""
 
 
+class NotJson(UnexpectedAnswer):
+    """HTTP 200 with something else than a JSON object: a proxy's page, or not TMDB's API."""
+
+
 class TryAgain(SourceError):
     """Not now. `after` is how many seconds the server asks for, None where it does not say."""
 
@@ -65,7 +69,8 @@ def decipher(request: Request, status: int, headers: Mapping[str, str], body: by
         TryAgain: 429 or 5xx.
         TokenRefused: 401 or 403.
         NotFound: 404 in TMDB's own words; a proxy's page says nothing about the person.
-        UnexpectedAnswer: any other status, or a body that is no JSON object.
+        NotJson: 200, but no JSON object.
+        UnexpectedAnswer: any other status.
     """
     if status == 429:
         raise TryAgain(f"{request.path}: 429", slow_down=True, after=_retry_after(headers))
@@ -84,7 +89,8 @@ def decipher(request: Request, status: int, headers: Mapping[str, str], body: by
         raise NotFound(f"{request.path} is not there (HTTP 404): {API_URL_HINT}")
     if status != 200 or not isinstance(answer, dict):
         kind = headers.get("Content-Type", "no content type")
-        raise UnexpectedAnswer(
+        problem = NotJson if status == 200 else UnexpectedAnswer
+        raise problem(
             f"{request.path} answered HTTP {status} with {_message(answer) or kind}: {API_URL_HINT}"
         )
     return answer
@@ -118,7 +124,7 @@ def parse_popular(answer: dict[str, Any]) -> tuple[list[Person], int]:
             float(_member(entry, "popularity", (int, float), where)),
         )
         for entry in entries
-        if entry.get("known_for_department") == ACTING and not entry.get("adult")
+        if _department(entry) == ACTING and not entry.get("adult")
     ]
     return people, min(_member(answer, "total_pages", int, where), LAST_PAGE)
 
@@ -145,6 +151,13 @@ def parse_images(answer: dict[str, Any], person_id: str, base: str, limit: int) 
         url, size = f"{base}/{path}", base.rsplit("/", 1)[-1]
         refs.setdefault(key, ImageRef(person_id, key, url, width, height, version=size))
     return list(refs.values())[:limit]
+
+
+def _department(entry: dict[str, Any]) -> str | None:
+    """None is an answer; without the member at all, nobody would be an actor unnoticed."""
+    if "known_for_department" not in entry:
+        raise _changed("known_for_department", "/person/popular")
+    return entry["known_for_department"]
 
 
 def _objects(values: list[Any], name: str, where: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 
 from elenco.errors import ConfigError, ImageError
 from elenco.faces.images import encode_jpeg
-from elenco.sources.folder import open_source
+from elenco.sources.folder import edition, open_source
 from elenco.types import Person
 
 JPEG = encode_jpeg(np.full((30, 30, 3), 128, np.uint8))
@@ -160,3 +160,19 @@ async def test_an_empty_folder_says_how_to_lay_it_out(folder, opened):
     async with opened() as source:
         with pytest.raises(ConfigError, match=r"no photographs.*\{person\}/\{photo\}\.jpg"):
             await source.people(10)
+
+
+def test_the_edition_changes_with_the_files_of_those_people_only(settings, folder):
+    collect = settings.collect.model_copy(update={"source": "folder", "folder": folder})
+    settings = settings.model_copy(update={"collect": collect})
+    people = [Person("Ada", "Ada"), Person("Alan", "Alan"), Person("Gone", "Gone")]
+    put(folder, "Ada/1.jpg", "Alan/1.jpg", "Grace/1.jpg")
+    before = edition(settings, people)
+    assert edition(settings, people[::-1]) == before
+    put(folder, "Grace/2.jpg")
+    assert edition(settings, people) == before
+    put(folder, "Ada/2.jpg")
+    added = edition(settings, people)
+    assert added != before
+    put(folder, "Ada/2.jpg", data=JPEG + b"more")
+    assert edition(settings, people) != added
