@@ -34,7 +34,7 @@ def embed_shard(detected: ShardRef, settings: Settings) -> ShardRef:
         return stage.embed_shard(detected, settings, layout, embedder)
 
 
-@task(task_run_name="join {shards.__len__} shards")
+@task(task_run_name="join shards of {settings.embedding.embedder}")
 def join_shards(shards: list[ShardRef], settings: Settings) -> DatasetRef:
     """One npz a split, for the classifier here and for any other."""
     layout = Layout.of(settings)

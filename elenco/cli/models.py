@@ -13,8 +13,8 @@ def _registry(config: Path | None) -> Registry:
 
 def list_versions(config: Path | None) -> None:
     """Print a line a version."""
-    for version in _registry(config).list_versions():
-        print(version.line())
+    versions = _registry(config).list_versions()
+    print("\n".join(v.line() for v in versions) or "no version yet: run `elenco refresh`")
 
 
 def show(version: str, config: Path | None) -> None:
