@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOWS = sorted(path for path in (ROOT / "flows").glob("*.py") if path.stem != "__init__")
@@ -41,6 +42,13 @@ def test_a_flow_is_named_as_its_file_and_says_what_it_does(path):
     assert flows == [path.stem]
 
 
+def test_every_flow_has_a_deployment_of_its_name():
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    assert {d["name"]: d["entrypoint"] for d in deployments} == {
+        path.stem: f"flows/{path.name}:{path.stem}" for path in FLOWS
+    }
+
+
 def test_importing_the_package_loads_no_heavy_library():
     code = (
         "import sys, elenco, elenco.cli.main, elenco.settings, elenco.types, elenco.stages\n"
@@ -68,4 +76,4 @@ def test_committed_text_names_no_package_registry_and_no_path_of_a_machine():
             continue
         text = path.read_text()
         assert not re.search(hosts, text), path
-        assert not re.search(r"(^|[\s\"'=:(])/(work|root|tmp/brief)/", text, re.M), path
+        assert not re.search(r"(^|[\s\"'=:(])/(work|root|home)/", text, re.M), path
