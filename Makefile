@@ -1,10 +1,9 @@
 # make demo   set up, serve a synthetic cast, refresh, recognise: no key, no GPU, no network
 # make test   set up, lint, test
-SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .PHONY: demo test lint format setup setup-dev lock clean
 .DEFAULT_GOAL := test
@@ -36,8 +35,8 @@ $(BIN)/python:
 # The stamp is newer than what it was made from: set-up runs again only when that changes.
 $(VENV)/.%-installed: requirements/%.txt pyproject.toml | $(BIN)/python
 	@echo "set-up: installing $$(grep -c '==' $<) pinned packages from $< (about 3.5 GB, a few minutes)"
-	@$(PIP) install --no-deps --require-hashes --requirement $< 2> >(grep -v '^WARNING: Location' >&2)
-	@$(PIP) install --no-deps --no-build-isolation --no-index --editable . 
+	@$(PIP) install --no-deps --require-hashes --requirement $<
+	@$(PIP) install --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 	@echo "set-up: done"
 
