@@ -24,7 +24,7 @@ from elenco.turns import in_turn
 from elenco.types import SPLITS, DatasetRef, EmbeddingSpace, ShardRef, Skipped, StageReport
 
 # Raise it when the same crops and network would give other rows.
-EMBED_VERSION = "1"
+EMBED_VERSION = "2"
 # A killed run loses no more than this many embedded crops.
 ROWS_BETWEEN_SAVES = 2048
 
