@@ -2,15 +2,20 @@
 
 data/images/{train,test}/{person_id}/{key}.jpg     photographs as downloaded
 data/output/{train,test}/{person_id}/{key}.jpg     aligned faces, canonical crop
+data/retired/{person_id}/{key}.jpg                 photographs that are listed no more
 data/processed/{embedder}/shard-NNN.npz            embeddings, one file a shard
 data/processed/{embedder}/{train,test}.npz         all of them, by split
 data/state/{source_id}/{stage}/NNN.json            what each stage kept and skipped
-data/state/{source_id}/people.json                 the people of the last refresh
+data/state/{source_id}/collect/NNN.json            the manifest: every photograph and its origin
+data/state/{source_id}/people/YYYY-MM-DD.json      the people of a day, never changed afterwards
+data/state/{source_id}/answers/NNN.json            what the source said of each person
+data/state/{source_id}/changes.json                until when those answers are known to hold
+data/denylist.jsonl  data/audit.jsonl              who is not to come back; what was removed when
 models/FaceNET-Keras/                              FaceNet's weights
 models/recogniser/vNNNNNN/, current -> vNNNNNN     versions
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from elenco.errors import UnexpectedAnswer
@@ -37,6 +42,9 @@ class Layout:
     def crop(self, split: Split, person_id: str, key: str) -> Path:
         return self.data / "output" / split / safe_name(person_id) / f"{safe_name(key)}.jpg"
 
+    def retired(self, person_id: str, key: str) -> Path:
+        return self.data / "retired" / safe_name(person_id) / f"{safe_name(key)}.jpg"
+
     def processed(self, embedder: str) -> Path:
         return self.data / "processed" / embedder
 
@@ -53,9 +61,30 @@ class Layout:
     def record(self, stage: str, shard: int) -> Path:
         return self.state / stage / f"{shard:03d}.json"
 
+    def answers(self, shard: int) -> Path:
+        return self.state / "answers" / f"{shard:03d}.json"
+
+    @property
+    def changes(self) -> Path:
+        return self.state / "changes.json"
+
     @property
     def people(self) -> Path:
-        return self.state / "people.json"
+        """The folder of the lists of people, one file a day and change."""
+        return self.state / "people"
+
+    @property
+    def denylist(self) -> Path:
+        return self.data / "denylist.jsonl"
+
+    @property
+    def audit(self) -> Path:
+        return self.data / "audit.jsonl"
+
+    def sources(self) -> list["Layout"]:
+        """The data directory, seen from each source that has collected into it."""
+        found = sorted(path.parent.name for path in self.data.glob("state/*/collect"))
+        return [replace(self, source_id=name) for name in found]
 
     @property
     def lock(self) -> Path:

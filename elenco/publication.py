@@ -5,25 +5,24 @@ inputs, a complete candidate, a converted embedder.
 """
 
 import os
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 from elenco.embedding.base import load_embedder
-from elenco.errors import NotEnoughData
+from elenco.errors import NotEnoughData, RegistryError
 from elenco.export.tfjs import Form, classifier_form, embedder_form, export_forms
 from elenco.fingerprint import digest
 from elenco.layout import Layout
 from elenco.recognition.gate import Verdict, compare
 from elenco.recognition.recogniser import Recogniser
 from elenco.recognition.train import train_candidate, training_fingerprint
-from elenco.registry import Registry
+from elenco.registry import CANDIDATE, Registry, discard
 from elenco.report.card import write_card
+from elenco.rights.versions import candidates, knows_denied
 from elenco.settings import Settings
 from elenco.storage import build_directory, read_json, read_npz
 from elenco.types import DatasetRef, Outcome, PublishedRef, TrainedRef
 
-CANDIDATE = ".candidate-"
 PARITY_PEOPLE = 64  # classes that Keras and TF.js are asked about
 FORMS = ("embedder", "classifier")
 
@@ -59,10 +58,10 @@ def last_candidate(layout: Layout) -> TrainedRef:
     Raises:
         NotEnoughData: there is none.
     """
-    candidates = sorted(layout.recogniser.glob(f"{CANDIDATE}*"))
-    if not candidates:
+    found = candidates(layout)
+    if not found:
         raise NotEnoughData("there is no candidate to publish: run train_recogniser first")
-    return _reference(candidates[-1], layout, None)
+    return _reference(found[-1], layout, None)
 
 
 def export(trained: TrainedRef, settings: Settings, layout: Layout) -> dict[str, float]:
@@ -85,13 +84,22 @@ def export(trained: TrainedRef, settings: Settings, layout: Layout) -> dict[str,
 def judge(trained: TrainedRef, settings: Settings, layout: Layout) -> Verdict | None:
     """Compare a candidate with the current version on the same held-out photographs.
 
+    A version that holds somebody who was forgotten is not to stay in use: whatever is trained
+    without them takes its place, and be it an old version that was judged before.
+
     Returns:
         The verdict; None for a version that was judged before.
     """
     registry = Registry(layout.recogniser)
+    name = registry.current_name()
+    # The denylist alone says so where `elenco forget` was killed before it withdrew the version.
+    if name is not None and (
+        registry.withdrawn(name) or knows_denied(layout.recogniser / name, layout)
+    ):
+        return Verdict(True, f"{name} holds a person who was forgotten", {})
     if trained.version is not None and registry.decided(trained.version):
         return None
-    current = layout.recogniser / name if (name := registry.current_name()) else None
+    current = layout.recogniser / name if name else None
     return compare(layout.models / trained.path, current, layout, settings)
 
 
@@ -102,8 +110,16 @@ def register(trained: TrainedRef, verdict: Verdict | None, layout: Layout) -> Pu
         trained: what was trained; a killed run may have registered it already.
         verdict: what `judge` said.
         layout: where.
+
+    Raises:
+        RegistryError: a person was forgotten while the candidate was trained on them.
     """
     registry = Registry(layout.recogniser)
+    if knows_denied(layout.models / trained.path, layout):
+        raise RegistryError(
+            f"{trained.path} was trained on a person who was forgotten since: `elenco refresh` "
+            "trains one without them; repeat `elenco forget` first if it was interrupted"
+        )
     version = trained.version or registry.register(layout.models / trained.path)
     outcome: Outcome
     if verdict is None:
@@ -115,6 +131,7 @@ def register(trained: TrainedRef, verdict: Verdict | None, layout: Layout) -> Pu
     else:
         outcome, reason = "not promoted", verdict.reason
         registry.decline(version, reason)
+    registry.remove_withdrawn()
     return PublishedRef(version, outcome, reason, registry.current_name(), trained.metrics)
 
 
@@ -144,5 +161,5 @@ def _reference(path: Path, layout: Layout, version: str | None) -> TrainedRef:
 
 def _remove_candidates(layout: Layout) -> None:
     """Delete candidates of other inputs: they were never published and never will be."""
-    for path in layout.recogniser.glob(f"{CANDIDATE}*"):
-        shutil.rmtree(path)
+    for path in candidates(layout):
+        discard(path)

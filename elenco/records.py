@@ -12,6 +12,9 @@ from elenco.fingerprint import digest
 from elenco.storage import read_json, write_json
 from elenco.types import Skipped
 
+# Reasons that may pass by themselves: what was skipped for one is asked for again at the next run.
+PASSING = frozenset({"unreachable", "unexpected_answer", "refused", "redirected", "unreadable"})
+
 
 @dataclass
 class Record:
@@ -23,8 +26,11 @@ class Record:
             entries of another version are not reused.
         inputs: digest of what the stage was given.
         complete: the stage got to the end of `inputs`.
-        kept: JSON objects, one a picture, each with `person_id`, `key`, `split`.
+        kept: JSON objects, one a picture, each with `person_id`, `key`, `split`; `origin`, where
+            there is one, says where it is from, and is nothing that a later stage depends on.
         skipped: what was not kept, with its reason; `extra` of it under the same id in `notes`.
+        retired: pictures that were kept and are listed no more: entries like those of `kept`, with
+            `retired_at` (ISO date) and `why`.
         notes: `person_id/key` -> JSON object that the stage remembers of a skipped picture.
     """
 
@@ -35,6 +41,7 @@ class Record:
     kept: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    retired: list[dict[str, Any]] = field(default_factory=list)
 
     @staticmethod
     def read(path: Path) -> "Record | None":
@@ -69,7 +76,7 @@ class Record:
 
     def digest(self) -> str:
         """Names the content that the next stage depends on: what is kept, not where it is from."""
-        kept = [{k: v for k, v in e.items() if k not in ("url", "version")} for e in self.kept]
+        kept = [{k: v for k, v in e.items() if k != "origin"} for e in self.kept]
         return digest(self.stage, self.version, kept)
 
 

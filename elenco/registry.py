@@ -7,23 +7,25 @@
 The link alone says what is in use; the log says what was before, and which numbers were ever given
 away. Changes are written in such an order that a process killed between any two of them leaves
 both readable, and the next change puts right what the log missed.
+
+A version that holds someone who is to be forgotten is withdrawn: nothing goes back to it, and it
+is removed as soon as another is in use.
 """
 
 import errno
-import json
 import os
-import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
 from elenco.errors import Locked, RegistryError
-from elenco.storage import read_json, replace_symlink
+from elenco.promotions import NAME, Promotions
+from elenco.storage import TEMPORARY, read_json, replace_symlink
+from elenco.version import Version, read_version
 
 # What a version must hold to be registered. Its TF.js form is checked by whoever exports it.
 FILES = (
@@ -36,41 +38,7 @@ FILES = (
     "card.md",
 )
 LOCK_SECONDS = 60
-_NAME = re.compile(r"v(\d{6,})")
-
-Event = Literal["registered", "promoted", "not promoted", "rolled back"]
-
-
-@dataclass(frozen=True)
-class Version:
-    """A version as `elenco models list` shows it.
-
-    Attributes:
-        name: `vNNNNNN`.
-        created: when it was trained, ISO 8601 UTC.
-        people: how many it knows.
-        embedder: whose vectors it takes.
-        top1: share of held-out photographs whose best person is the right one; None if unmeasured.
-        current: it is the one in use.
-        damage: why its card can't be read; the other fields are then empty.
-    """
-
-    name: str
-    created: str = ""
-    people: int = 0
-    embedder: str = ""
-    top1: float | None = None
-    current: bool = False
-    damage: str = ""
-
-    def line(self) -> str:
-        """One line to print; the version in use is marked with `*`."""
-        head = f"{'*' if self.current else ' '} {self.name}"
-        if self.damage:
-            return f"{head}  damaged: {self.damage}"
-        top1 = "not measured" if self.top1 is None else f"{self.top1:.2%}"
-        created = self.created[:16].replace("T", " ")
-        return f"{head}  {created}  {self.people:>6,} people  {self.embedder}  top-1 {top1}"
+CANDIDATE = ".candidate-"  # begins the name of what was trained and is not a version yet
 
 
 class Registry:
@@ -85,12 +53,14 @@ class Registry:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._link = root / "current"
-        self._log = root / "promotions.jsonl"
+        self._log = Promotions(root / "promotions.jsonl")
 
     def list_versions(self) -> list[Version]:
         """Every version there is, oldest first."""
-        current = self.current_name()
-        return [_read_version(self.root / name, name == current) for name in self._names()]
+        current, gone = self.current_name(), self._log.gone()
+        return [
+            read_version(self.root / name, name == current, name in gone) for name in self.names()
+        ]
 
     def current_name(self) -> str | None:
         """The name of the version in use, None before the first promotion.
@@ -106,7 +76,7 @@ class Registry:
             if error.errno != errno.EINVAL:
                 raise
             name = ""
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise RegistryError(
                 f"{self._link} is not a link to a version: delete it, "
                 f"then `elenco models promote` one of: {self._known()}"
@@ -136,7 +106,7 @@ class Registry:
         """
         if version == "current":
             return self.current()
-        if not _NAME.fullmatch(version) or not (self.root / version).is_dir():
+        if not NAME.fullmatch(version) or not (self.root / version).is_dir():
             raise RegistryError(f"there is no version {version!r}: there are {self._known()}")
         return self.root / version
 
@@ -149,8 +119,11 @@ class Registry:
             raise RegistryError(f"the model card {card} can't be read: {error}") from None
 
     def find_by_fingerprint(self, fingerprint: str) -> str | None:
-        """The newest version trained from these inputs, None if there is none."""
-        for name in reversed(self._names()):
+        """The newest version trained from these inputs, None if there is none; none withdrawn."""
+        gone = self._log.gone()
+        for name in reversed(self.names()):
+            if name in gone:
+                continue
             try:
                 if read_json(self.root / name / "card.json")["fingerprint"] == fingerprint:
                     return name
@@ -176,38 +149,45 @@ class Registry:
         if missing:
             raise RegistryError(f"{built} is not a complete version: it has no {missing[0]}")
         with self._locked():
-            numbers = [int(name[1:]) for name in self._names()]
-            numbers += [int(entry["version"][1:]) for entry in self._entries()]
+            numbers = [int(name[1:]) for name in self.names()]
+            numbers += [int(entry["version"][1:]) for entry in self._log.entries()]
             name = f"v{max(numbers, default=0) + 1:06d}"
             # Log first: if killed before the move, a number is lost; the other way round a number
             # could be given again once its directory is deleted.
-            self._append("registered", name, "")
+            self._log.append("registered", name, "")
             os.rename(built, self.root / name)
         return name
 
     def promote(self, version: str, reason: str) -> None:
         """Make a version the one in use; does nothing if it is already.
 
+        Withdrawn versions that are in use no more are removed.
+
         Args:
             version: `vNNNNNN`.
             reason: why, in one line, for the log.
 
         Raises:
-            RegistryError: no such version.
+            RegistryError: no such version, or it is withdrawn.
         """
         name = self.path(version).name
         with self._locked():
-            if name == self._agree():
-                return
-            # Link first: if killed before the log, `_agree` notes what the link says.
-            replace_symlink(self._link, name)
-            self._append("promoted", name, reason)
+            if name in self._log.gone():
+                raise RegistryError(
+                    f"{name} is withdrawn: `elenco models list` shows the others, and "
+                    "`elenco refresh` trains a new one"
+                )
+            if name != self._agree():
+                # Link first: if killed before the log, `_agree` notes what the link says.
+                replace_symlink(self._link, name)
+                self._log.append("promoted", name, reason)
+            self._remove_withdrawn()
 
     def decline(self, version: str, reason: str) -> None:
         """Note that a version was judged and not promoted. Raises RegistryError if unknown."""
         name = self.path(version).name
         with self._locked():
-            self._append("not promoted", name, reason)
+            self._log.append("not promoted", name, reason)
 
     def decided(self, version: str) -> bool:
         """Whether it was said of a version if it is to be used.
@@ -216,11 +196,63 @@ class Registry:
         """
         return version == self.current_name() or any(
             entry["version"] == version and entry["event"] != "registered"
-            for entry in self._entries()
+            for entry in self._log.entries()
         )
+
+    def withdraw(self, version: str, reason: str) -> None:
+        """Say that a version is not to stay: it may be in use until there is another.
+
+        Args:
+            version: `vNNNNNN`; it may be the one in use.
+            reason: why, in one line, for the log.
+
+        Raises:
+            RegistryError: no such version.
+        """
+        name = self.path(version).name
+        with self._locked():
+            if not self.withdrawn(name):
+                self._log.append("withdrawn", name, reason)
+
+    def withdrawn(self, version: str) -> bool:
+        """Whether a version is not to stay."""
+        return version in self._log.gone()
+
+    def remove(self, version: str, reason: str) -> None:
+        """Delete a version that is not in use; its number is not given again.
+
+        Args:
+            version: `vNNNNNN`.
+            reason: why, in one line, for the log.
+
+        Raises:
+            RegistryError: no such version, or it is in use.
+        """
+        name = self.path(version).name
+        with self._locked():
+            if name == self.current_name():
+                raise RegistryError(
+                    f"{name} is in use and can't be removed: `elenco models promote` another first"
+                )
+            self._remove(name, reason)
+
+    def remove_withdrawn(self) -> None:
+        """Delete the withdrawn versions that are not in use."""
+        with self._locked():
+            self._remove_withdrawn()
+
+    def take_out_of_use(self, reason: str) -> None:
+        """Leave no version in use; the one that was stays where it is. Nothing if there is none."""
+        with self._locked():
+            name = self.current_name()
+            if name is not None:
+                self._link.unlink()
+                self._log.append("taken out of use", name, reason)
 
     def rollback(self) -> str:
         """Make the version the one in use that was before it; again, the one before that.
+
+        Withdrawn versions are passed over, and removed once they are in use no more.
 
         Returns:
             Its name.
@@ -232,76 +264,48 @@ class Registry:
             current = self._agree()
             if current is None:
                 raise RegistryError("no version promoted yet: there is nothing to roll back")
-            for name in reversed(self._history()[:-1]):
-                if name != current and (self.root / name).is_dir():
+            gone = self._log.gone()
+            for name in reversed(self._log.history()[:-1]):
+                if name != current and name not in gone and (self.root / name).is_dir():
                     # Log first: if killed before the link, the old version is still in use, and
                     # the next rollback ends at the same one as this.
-                    self._append("rolled back", name, f"from {current}")
+                    self._log.append("rolled back", name, f"from {current}")
                     replace_symlink(self._link, name)
+                    self._remove_withdrawn()
                     return name
             raise RegistryError(
                 f"there is no version before {current} to go back to: "
                 f"`elenco models promote` one of: {self._known()}"
             )
 
+    def names(self) -> list[str]:
+        """The names of the versions there are, oldest first."""
+        if not self.root.is_dir():
+            return []
+        names = [p.name for p in self.root.iterdir() if NAME.fullmatch(p.name) and p.is_dir()]
+        return sorted(names, key=lambda name: int(name[1:]))
+
     def _agree(self) -> str | None:
         """Note in the log what the link says, if a killed process did not; what it says."""
         current = self.current_name()
-        history = self._history()
+        history = self._log.history()
         if current is not None and (not history or history[-1] != current):
-            self._append("promoted", current, "found in use: the log had missed it")
+            self._log.append("promoted", current, "found in use: the log had missed it")
         return current
 
-    def _history(self) -> list[str]:
-        """What was in use, each version above the one to go back to; the last is in use now."""
-        history: list[str] = []
-        for entry in self._entries():
-            name = entry["version"]
-            if entry["event"] == "promoted":
-                history.append(name)
-            elif entry["event"] == "rolled back" and name in history:
-                last = len(history) - 1 - history[::-1].index(name)
-                del history[last + 1 :]
-        return history
+    def _remove(self, name: str, reason: str) -> None:
+        # Log first: if killed before the rest, nothing goes back to it, and it is removed again.
+        self._log.append("removed", name, reason)
+        discard(self.root / name)
 
-    def _names(self) -> list[str]:
-        if not self.root.is_dir():
-            return []
-        names = [p.name for p in self.root.iterdir() if _NAME.fullmatch(p.name) and p.is_dir()]
-        return sorted(names, key=lambda name: int(name[1:]))
+    def _remove_withdrawn(self) -> None:
+        current, gone = self.current_name(), self._log.gone()
+        for name in self.names():
+            if name in gone and name != current:
+                self._remove(name, "withdrawn, and not in use any more")
 
     def _known(self) -> str:
-        return ", ".join(self._names()) or "none yet (run `elenco refresh` or `elenco demo`)"
-
-    def _entries(self) -> Iterator[dict[str, Any]]:
-        """The log's lines; what follows the last newline was cut short and does not count."""
-        try:
-            lines = self._log.read_bytes().split(b"\n")[:-1]
-        except FileNotFoundError:
-            return
-        for number, line in enumerate(lines, 1):
-            entry = _entry(line)
-            if entry is None:
-                raise RegistryError(f"{self._log}, line {number}, is not an entry: delete the line")
-            yield entry
-
-    def _append(self, event: Event, version: str, reason: str) -> None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = {"time": now, "event": event, "version": version, "reason": reason}
-        line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
-        handle = os.open(self._log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            size = os.fstat(handle).st_size
-            if size:
-                whole = os.pread(handle, size, 0).rfind(b"\n") + 1
-                os.ftruncate(handle, whole)  # a line that a killed process or a full disk cut short
-                size = whole
-            if os.write(handle, line) != len(line):
-                os.ftruncate(handle, size)
-                raise OSError(errno.ENOSPC, "the disk is full", str(self._log))
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        return ", ".join(self.names()) or "none yet (run `elenco refresh` or `elenco demo`)"
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -317,26 +321,8 @@ class Registry:
             lock.release()
 
 
-def _entry(line: bytes) -> dict[str, Any] | None:
-    """An entry of the log, None if the line is not one."""
-    try:
-        entry = json.loads(line)
-        return entry if entry["event"] and _NAME.fullmatch(entry["version"]) else None
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _read_version(directory: Path, current: bool) -> Version:
-    try:
-        card = read_json(directory / "card.json")
-        return Version(
-            name=directory.name,
-            created=str(card["created"]),
-            people=int(card["people"]),
-            embedder=str(card["space"]["embedder"]),
-            top1=card["metrics"].get("top1"),
-            current=current,
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        damage = f"card.json can't be read ({type(error).__name__})"
-        return Version(directory.name, current=current, damage=damage)
+def discard(directory: Path) -> None:
+    """Delete a version's or candidate's directory: for a reader it is whole or gone."""
+    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=directory.parent))
+    os.rename(directory, temporary / directory.name)
+    shutil.rmtree(temporary)

@@ -39,20 +39,31 @@ class Tmdb(Section):
     rate_per_second: float = Field(default=40.0, gt=0, le=1000)
     retries: int = Field(default=5, ge=0, le=20)
     timeout_seconds: float = Field(default=30.0, gt=0)
+    outage_seconds: float = Field(default=180.0, ge=0, le=3600)
+    export_url: str = ""
+    image_hosts: tuple[str, ...] = ("image.tmdb.org",)
 
 
 class Collect(Section):
     source: Literal["tmdb", "folder"] = "tmdb"
     folder: Path | None = None
+    cast: Path | None = None
     people: int = Field(default=10_000, ge=2)
     photos_per_person: int = Field(default=30, ge=1)
     image_size: str = Field(default="h632", pattern=r"^(original|[wh]\d+)$")
-    connections: int = Field(default=16, ge=1, le=256)
+    connections: int = Field(default=32, ge=1, le=256)
+    megabytes_in_flight: float = Field(default=64.0, gt=0)
     max_megabytes: float = Field(default=20.0, gt=0)
     max_megapixels: float = Field(default=40.0, gt=0)
     test_fraction: Fraction = 0.2
     shards: int = Field(default=64, ge=1, le=1024)
     retry_skipped_days: int = Field(default=7, ge=0)
+
+
+class Retention(Section):
+    refresh_days: int = Field(default=150, ge=1)
+    max_days: int = Field(default=180, ge=1, le=183)
+    retired_days: int = Field(default=30, ge=0)
 
 
 class Faces(Section):
@@ -63,7 +74,7 @@ class Faces(Section):
 
 class Embedding(Section):
     embedder: str = "facenet"
-    batch: int = Field(default=8, ge=1, le=4096)
+    batch: int = Field(default=12, ge=1, le=4096)
 
 
 class Training(Section):
@@ -94,6 +105,7 @@ class Settings(BaseSettings):
     paths: Paths = Paths()
     tmdb: Tmdb = Tmdb()
     collect: Collect = Collect()
+    retention: Retention = Retention()
     faces: Faces = Faces()
     embedding: Embedding = Embedding()
     training: Training = Training()

@@ -3,7 +3,7 @@
 from elenco.errors import NotEnoughData
 from elenco.fingerprint import file_sha256
 from elenco.layout import Layout
-from elenco.records import Record
+from elenco.records import PASSING, Record
 from elenco.types import DatasetRef, ShardRef, StageReport
 
 
@@ -17,6 +17,8 @@ def still_there(ref: ShardRef | DatasetRef, layout: Layout) -> bool:
     if ref.stage == "embed":
         return file_sha256(path) == ref.digest
     record = Record.read(path)
+    if record is not None and any(skip.reason in PASSING for skip in record.skipped):
+        return False  # what could not be had then may be had now
     file = layout.image if ref.stage == "collect" else layout.crop
     return (
         record is not None

@@ -28,8 +28,9 @@ class ImageRef:
 
     `key` is stable and names the file (TMDB's file_path stem; a folder's relative path hashed).
     `url` is where it is fetched from: http(s)://, or a path for the folder source.
-    `width` and `height` are pixels as the source states them, 0 where it does not.
+    `width` and `height` are pixels of the original as the source states them, 0 where it does not.
     `version` changes when the content behind the same key does: a size, or a file's date.
+    `vote_average` (0..10), `vote_count` and `language` (ISO 639-1, None for none) are TMDB's.
     """
 
     person_id: str
@@ -38,6 +39,9 @@ class ImageRef:
     width: int = 0
     height: int = 0
     version: str = ""
+    vote_average: float = 0.0
+    vote_count: int = 0
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,27 @@ class StageReport:
             dict(sorted(reasons.items())),
             round(self.seconds + other.seconds, 3),
         )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The people of a day.
+
+    Attributes:
+        path: the dated list, relative to the data directory.
+        shards: the people, cut by a stable hash of their id.
+        came: who was not in the newest list of an earlier day; nobody if there is none.
+        left: who was, and is in this one no more.
+        changed: of how many people the source said that something changed since the last time.
+        report: who was looked at, kept, and left out by reason.
+    """
+
+    path: str
+    shards: list[list[Person]]
+    came: list[Person]
+    left: list[Person]
+    changed: int
+    report: StageReport
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from elenco.lock import refresh_lock
 from elenco.settings import load_settings
 from elenco.types import ShardRef
 from tasks.collect import collect_shard, list_people
-from tasks.locks import refresh_lock
 from tasks.report import report_shards, settle
 
 
@@ -20,10 +20,11 @@ def collect_images(config: str | None = None, people: int | None = None) -> list
     """
     settings = load_settings(config, collect={"people": people})
     with refresh_lock(settings):
+        listing = list_people(settings)
         futures = [
             collect_shard.submit(members, shard, settings)
-            for shard, members in enumerate(list_people(settings))
+            for shard, members in enumerate(listing.shards)
         ]
         collected = settle(futures)
-    report_shards({"collect": collected}, settings)
+    report_shards({"collect": collected}, settings, listing)
     return collected

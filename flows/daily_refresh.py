@@ -8,6 +8,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from elenco.lock import refresh_lock
 from elenco.settings import load_settings
 from elenco.types import RefreshResult
 from flows.publish_model import publish_model
@@ -15,7 +16,6 @@ from flows.train_recogniser import train_recogniser
 from tasks.collect import collect_shard, list_people
 from tasks.embed import embed_shard, join_shards, prepare_embedder
 from tasks.faces import detect_shard
-from tasks.locks import refresh_lock
 from tasks.report import refresh_state, report_shards, settle
 
 
@@ -31,7 +31,8 @@ def daily_refresh(config: str | None = None, people: int | None = None) -> State
     prepare_embedder(settings)
     with refresh_lock(settings):
         collected, detected, embedded = [], [], []
-        for shard, members in enumerate(list_people(settings)):
+        listing = list_people(settings)
+        for shard, members in enumerate(listing.shards):
             collected.append(collect_shard.submit(members, shard, settings))
             detected.append(detect_shard.submit(collected[-1], settings))
             embedded.append(embed_shard.submit(detected[-1], settings))
@@ -44,4 +45,4 @@ def daily_refresh(config: str | None = None, people: int | None = None) -> State
         dataset = join_shards(stages["embed"], settings)
         trained = train_recogniser(dataset, config, people)
         published = publish_model(trained, config, people)
-    return refresh_state(report_shards(stages, settings, published), published)
+    return refresh_state(report_shards(stages, settings, listing, published), published)

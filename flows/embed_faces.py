@@ -3,12 +3,12 @@
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from elenco.lock import refresh_lock
 from elenco.settings import load_settings
 from elenco.types import DatasetRef
 from tasks.collect import find_collected
 from tasks.embed import embed_shard, join_shards, prepare_embedder
 from tasks.faces import detect_shard
-from tasks.locks import refresh_lock
 from tasks.report import report_shards, settle
 
 

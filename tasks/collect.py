@@ -1,15 +1,15 @@
 """Who, and their photographs."""
 
-import asyncio
-
 from prefect import task
 
 from elenco.layout import Layout
 from elenco.settings import Settings
-from elenco.sources import stage
-from elenco.sources.base import edition
+from elenco.sources import listing, stage
+from elenco.sources.collecting import COLLECT_VERSION
+from elenco.sources.network import run
 from elenco.stages import shard_refs
-from elenco.types import Person, ShardRef
+from elenco.types import Listing, Person, ShardRef
+from tasks.pace import turns
 from tasks.policies import ByContent, retry_unreachable
 from tasks.progress import progress_artifact
 
@@ -17,11 +17,11 @@ from tasks.progress import progress_artifact
 _DEPENDS = {"photos_per_person", "image_size", "max_megabytes", "max_megapixels", "test_fraction"}
 
 
-@task(task_run_name="list the {settings.collect.people} most popular people")
-def list_people(settings: Settings) -> list[list[Person]]:
-    """The people of the day, cut into shards; written to `people.json`."""
-    people = asyncio.run(stage.list_people(settings, Layout.of(settings)))
-    return stage.shards_of(people, settings.collect.shards)
+@task(task_run_name="list the people of the day", retries=1, retry_delay_seconds=60)
+def list_people(settings: Settings) -> Listing:
+    """The people of the day, cut into shards; the list is written with its date."""
+    with progress_artifact(), turns(settings):
+        return run(listing.list_people(settings, Layout.of(settings)))
 
 
 @task(
@@ -29,24 +29,25 @@ def list_people(settings: Settings) -> list[list[Person]]:
     cache_policy=ByContent(
         stage="collect",
         depends=lambda i: (
-            stage.COLLECT_VERSION,
+            COLLECT_VERSION,
             sorted(person.id for person in i["people"]),
             i["shard"],
-            edition(i["settings"], i["people"]),
+            stage.shard_edition(i["people"], i["shard"], i["settings"], Layout.of(i["settings"])),
             i["settings"].collect.model_dump(mode="json", include=_DEPENDS),
+            i["settings"].retention.model_dump(mode="json"),
         ),
     ),
     persist_result=True,
     result_serializer="json",
-    retries=2,
-    retry_delay_seconds=[30, 120],
+    retries=1,
+    retry_delay_seconds=60,
     retry_jitter_factor=0.5,
     retry_condition_fn=retry_unreachable,
 )
 def collect_shard(people: list[Person], shard: int, settings: Settings) -> ShardRef:
-    """Download what is not there yet. TMDB is asked about a person once a day."""
-    with progress_artifact():
-        return asyncio.run(stage.collect_shard(people, shard, settings, Layout.of(settings)))
+    """Download what is not there yet; asks about nobody who has not changed."""
+    with progress_artifact(), turns(settings):
+        return run(stage.collect_shard(people, shard, settings, Layout.of(settings)))
 
 
 @task(task_run_name="find what was collected")

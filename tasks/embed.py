@@ -6,7 +6,7 @@ from elenco.embedding import stage
 from elenco.embedding.base import embedding_space, load_embedder
 from elenco.layout import Layout
 from elenco.settings import Settings
-from elenco.sources.stage import read_people
+from elenco.sources.people import read_people
 from elenco.types import DatasetRef, ShardRef
 from tasks.policies import ByContent
 from tasks.progress import progress_artifact

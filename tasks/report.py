@@ -11,8 +11,9 @@ from prefect.states import Completed
 from elenco.layout import Layout
 from elenco.report.faces import face_sheet
 from elenco.report.markdown import publication_report, stages_report, training_report
+from elenco.report.retention import retention_report
 from elenco.settings import Settings
-from elenco.types import PublishedRef, RefreshResult, ShardRef, StageReport, TrainedRef
+from elenco.types import Listing, PublishedRef, RefreshResult, ShardRef, StageReport, TrainedRef
 
 
 def settle(futures: Iterable[PrefectFuture[ShardRef]]) -> list[ShardRef]:
@@ -28,14 +29,17 @@ def settle(futures: Iterable[PrefectFuture[ShardRef]]) -> list[ShardRef]:
 def report_shards(
     stages: Mapping[str, Sequence[ShardRef]],
     settings: Settings,
+    listing: Listing | None = None,
     published: PublishedRef | None = None,
 ) -> dict[str, StageReport]:
-    """Sum up the shards of each stage; the artifact has counts, times, figures and faces."""
+    """Sum up the shards of each stage; the artifact has counts, times, figures, people, faces."""
     nothing = StageReport(0, 0)
     totals = {name: sum((r.report for r in refs), nothing) for name, refs in stages.items()}
+    if listing is not None:
+        totals = {"list": listing.report} | totals
     sheet = face_sheet(stages["detect"], Layout.of(settings)) if "detect" in stages else None
     key = "daily-refresh" if published else "-".join(stages)
-    create_markdown_artifact(stages_report(totals, sheet, published), key=key)
+    create_markdown_artifact(stages_report(totals, sheet, listing, published), key=key)
     return totals
 
 
@@ -47,6 +51,12 @@ def report_training(trained: TrainedRef, settings: Settings) -> None:
 def report_publication(published: PublishedRef, settings: Settings) -> None:
     """What became of a candidate and why."""
     create_markdown_artifact(publication_report(published), key="publish-model")
+
+
+def report_retention(removed: Mapping[str, int], settings: Settings) -> None:
+    """What was deleted for its age, in numbers."""
+    report = retention_report(removed, settings.retention)
+    create_markdown_artifact(report, key="enforce-retention")
 
 
 def refresh_state(stages: dict[str, StageReport], published: PublishedRef) -> State[RefreshResult]:

@@ -58,7 +58,7 @@ class DrawnCast:
         return drawing(path, *fit(WIDTH, HEIGHT, size))
 
     def changed(self, start: date, end: date) -> list[int]:
-        return []
+        return list(self.counts)  # a test may have changed anybody
 
     def new_pictures(self, known: Sequence[str], count: int) -> list[Picture]:
         return []

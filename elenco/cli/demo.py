@@ -12,7 +12,8 @@ from elenco.demo.synthetic import SyntheticCast
 from elenco.errors import ElencoError
 from elenco.layout import Layout
 from elenco.settings import CONFIG_VARIABLE, Settings, load_settings
-from elenco.storage import read_json, write_bytes
+from elenco.sources.people import read_people
+from elenco.storage import write_bytes
 
 PICTURES = 6
 
@@ -48,7 +49,7 @@ def _show(cast: Cast, settings: Settings) -> None:
     from elenco.report.sheet import annotate
 
     layout = Layout.of(settings)
-    known = [person["id"] for person in read_json(layout.people)]
+    known = [person.id for person in read_people(layout)]
     folder = settings.paths.data / "demo"
     pictures = cast.new_pictures(known, PICTURES)
     paths = [_write(folder, picture) for picture in pictures]

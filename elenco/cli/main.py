@@ -78,6 +78,38 @@ def recognise(
     run(images, as_json, config)
 
 
+@app.command()
+def verify(config: ConfigOption = None) -> None:
+    """Compare the photographs on disk with the manifests; exits 1 if anything is wrong."""
+    from elenco.cli.verify import run
+
+    run(config)
+
+
+@app.command()
+def forget(
+    person: Annotated[str, typer.Argument(help="An id, or a whole name.")],
+    lift: Annotated[bool, typer.Option("--lift", help="Let them come back instead.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Delete all that is a person's, and keep them from coming back."""
+    from elenco.cli.rights import run_forget
+
+    run_forget(person, lift, config)
+
+
+@app.command()
+def purge(
+    source: Annotated[str, typer.Option("--source", help="tmdb, or folder for all folders.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Delete everything that came from a source, and all that was made of it."""
+    from elenco.cli.rights import run_purge
+
+    run_purge(source, yes, config)
+
+
 @models.command("list")
 def models_list(config: ConfigOption = None) -> None:
     """All versions, with their figures; the current one is marked."""

@@ -9,10 +9,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from elenco.demo.cast import SIZES, CastPerson, Photo
+from elenco.fingerprint import unit_interval
 
 PAGE_LENGTH, LAST_PAGE = 20, 500
 CHANGES_PAGE_LENGTH, CHANGES_DAYS = 100, 14
 MOST_APPENDED = 20
+_LANGUAGES = ("en", "fr", "de", "ja")
+_IN_A_LANGUAGE = 0.1  # share of photographs, those with writing on them
 _ASPECTS = {
     "backdrop": ["w300", "w780", "w1280"],
     "logo": ["w45", "w92", "w154", "w185", "w300", "w500"],
@@ -92,7 +95,7 @@ def profiles(photos: Sequence[Photo]) -> list[dict[str, Any]]:
         {
             "aspect_ratio": round(photo.width / photo.height, 3) if photo.height else 0.667,
             "height": photo.height,
-            "iso_639_1": None,
+            "iso_639_1": _language(photo.path),
             "file_path": photo.path,
             "vote_average": round(max(0.0, 5.9 - 0.17 * rank), 3),
             "vote_count": max(0, 24 - 2 * rank),
@@ -113,6 +116,11 @@ def export(people: Iterable[CastPerson]) -> bytes:
         for p in sorted(people, key=lambda p: p.id)
     )
     return gzip.compress(("\n".join(lines) + "\n").encode(), 6, mtime=0)
+
+
+def _language(path: str) -> str | None:
+    place = unit_interval(path) / _IN_A_LANGUAGE
+    return _LANGUAGES[int(place * len(_LANGUAGES))] if place < 1 else None
 
 
 def _summary(person: CastPerson, photos: Sequence[Photo]) -> dict[str, Any]:

@@ -47,6 +47,11 @@ class FaceModel:
         return np.clip(face, 0, 255).astype(np.uint8).reshape(HEIGHT, WIDTH, 3)
 
 
+def point(rng: np.random.Generator) -> Float32[np.ndarray, " d"]:
+    """A standard normal sample: a person, or one photograph's look."""
+    return rng.standard_normal(DIM, np.float32)
+
+
 @cache
 def face_model() -> FaceModel:
     """The model of the package, read once: 24 MB."""

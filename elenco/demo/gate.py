@@ -1,20 +1,22 @@
-"""What stands before every answer of the demo server: counts, faults, the rate, the token."""
+"""What stands before every answer of the demo server: counts, the rate, faults, the token."""
 
-import asyncio
 import hmac
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from elenco.demo import answers
-from elenco.demo.faults import Faults
+from elenco.demo.faults import Area, Faults
+from elenco.demo.rate import RateLimit, RateSeen
+from elenco.demo.spoil import reset, spoil
 
-_HTML = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body></body>\r\n</html>\r\n"
 NTH = web.RequestKey("nth", int)  # how often the same was asked for before this request
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_WAIT = {"Retry-After": "1"}
+_REFUSALS = {"too_many": 25, "internal_errors": 11, "unavailable": 9}
 
 
 class ApiError(Exception):
@@ -33,48 +35,66 @@ class Gate:
         rate_per_second: API requests allowed in any one second; None for no limit.
         faults: what goes wrong on purpose.
         counts: where requests are counted.
+
+    Attributes:
+        seen: how fast API requests arrived, whatever became of them.
     """
 
     def __init__(
         self, token: str, rate_per_second: float | None, faults: Faults, counts: Counter[str]
     ) -> None:
-        self._token, self._rate, self._faults = token, rate_per_second, faults
-        self._counts = counts
-        self._recent: deque[float] = deque()
+        self._token, self._faults, self._counts = token.encode(), faults, counts
+        self._limit, self.seen = RateLimit(rate_per_second), RateSeen()
         self._asked: Counter[str] = Counter()
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Around every handler; `/stats` passes uncounted."""
-        if request.path == "/stats":
+        path = request.path
+        if path == "/stats":
             return await handler(request)
-        kind = _kind(request.path)
-        self._counts[kind] += 1
-        if kind == "image":
-            self._counts[f"image:/{request.match_info.get('file', '')}"] += 1
+        self._count(path, request)
         key = _key(request)
         nth = request[NTH] = self._asked[key]
-        self._asked[key] += 1
-        response = await self._answer(request, handler, key, nth)
-        if self._faults.strikes("cut", key, nth) and isinstance(response.body, bytes):
-            return await self._cut(request, response)
+        self._asked[key] = nth + 1
+        area = _area(path)
+        if area == "api" and not self._arrives():
+            return self._sent(_error(25, _WAIT))
+        fault = self._faults.striking(area, key, nth)
+        if fault == "reset":
+            self._counts["fault:reset"] += 1
+            return reset(request)
+        if fault in _REFUSALS:
+            self._counts[f"fault:{fault}"] += 1
+            waits = fault == "too_many" and self._faults.says_when(key, nth)
+            return self._sent(_error(_REFUSALS[fault], _WAIT if waits else None))
+        response = await self._answer(request, handler, area)
+        if fault is None or not _is_good(request, response):
+            return self._sent(response)
+        self._counts[f"fault:{fault}"] += 1
+        if fault == "cut":
+            self._counts["cut"] += 1
+        else:
+            self._sent(response)
+        return await spoil(fault, request, response, self._faults.slow_seconds)
+
+    def _count(self, path: str, request: web.Request) -> None:
+        kind = _kind(path)
+        self._counts[kind] += 1
+        if kind == "image":
+            name = f"image:/{request.match_info.get('file', '')}"
+            self._counts[name] += 1
+            if self._counts[name] > 1:
+                self._counts["image_again"] += 1
+
+    def _sent(self, response: web.Response) -> web.Response:
         self._counts[f"status:{response.status}"] += 1
         return response
 
-    async def _answer(
-        self, request: web.Request, handler: Handler, key: str, nth: int
-    ) -> web.Response:
-        faults, of_api = self._faults, request.path.startswith("/3/")
-        if faults.strikes("slow", key, nth):
-            await asyncio.sleep(faults.slow_seconds)
-        if faults.strikes("server_errors", key, nth):
-            return _error(11 if nth % 2 == 0 else 9)
-        if of_api and (not self._within_rate() or faults.strikes("too_many", key, nth)):
-            return _error(25, {"Retry-After": "1"})
-        if of_api and not self._authorised(request):
+    async def _answer(self, request: web.Request, handler: Handler, area: Area) -> web.Response:
+        """What TMDB would answer."""
+        if area == "api" and not self._authorised(request):
             return _error(7)
-        if of_api and faults.strikes("html", key, nth):
-            return web.Response(body=_HTML, content_type="text/html")
         try:
             response = await handler(request)
         except ApiError as error:
@@ -84,44 +104,31 @@ class Gate:
         assert isinstance(response, web.Response)
         return response
 
-    async def _cut(self, request: web.Request, response: web.Response) -> web.StreamResponse:
-        """Announce the whole body, send half of it, and close the connection."""
-        self._counts["cut"] += 1
-        body = bytes(response.body)  # pyright: ignore[reportArgumentType]
-        partial = web.StreamResponse(status=response.status, headers=response.headers)
-        partial.content_length = len(body)
-        partial.force_close()
-        await partial.prepare(request)
-        await partial.write(body[: len(body) // 2])
-        if request.transport is not None:
-            request.transport.close()
-        return partial
-
-    def _within_rate(self) -> bool:
-        """Whether one more request fits in the second that ends now."""
-        if self._rate is None:
-            return True
+    def _arrives(self) -> bool:
+        """An API request is here: whether it keeps to the rate."""
         now = time.monotonic()
-        while self._recent and now - self._recent[0] >= 1:
-            self._recent.popleft()
-        if len(self._recent) >= self._rate:
-            return False
-        self._recent.append(now)
-        return True
+        self.seen.arrived(now)
+        return self._limit.admits(now)
 
     def _authorised(self, request: web.Request) -> bool:
         header = request.headers.get("Authorization", "")
         scheme, _, bearer = header.partition(" ")
         given = bearer.strip() if scheme.lower() == "bearer" else request.query.get("api_key", "")
-        return hmac.compare_digest(given.encode(), self._token.encode())
+        return hmac.compare_digest(given.encode(), self._token)
+
+
+def _area(path: str) -> Area:
+    if path.startswith("/3/"):
+        return "api"
+    return "image" if path.startswith("/t/p/") else "export"
 
 
 def _kind(path: str) -> str:
-    parts = path.strip("/").split("/")
-    if parts[:2] == ["t", "p"]:
+    if path.startswith("/t/p/"):
         return "image"
-    if parts[:2] == ["p", "exports"]:
+    if path.startswith("/p/exports/"):
         return "export"
+    parts = path.strip("/").split("/")
     if parts[:2] == ["3", "configuration"]:
         return "configuration"
     if parts[:2] == ["3", "person"] and len(parts) > 2:
@@ -130,8 +137,15 @@ def _kind(path: str) -> str:
     return "other"
 
 
+def _is_good(request: web.Request, response: web.Response) -> bool:
+    """Whether there is a body to spoil."""
+    return request.method == "GET" and response.status == 200 and bool(response.body)
+
+
 def _key(request: web.Request) -> str:
     """What is asked for, without the key that it is asked with."""
+    if not request.query_string:
+        return f"{request.path}?"
     query = sorted((k, v) for k, v in request.query.items() if k != "api_key")
     return f"{request.path}?{urlencode(query)}"
 

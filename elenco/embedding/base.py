@@ -100,8 +100,8 @@ class NetworkEmbedder:
             run = self._traced(batch)
             places = run(np.repeat(picture.astype(np.float32), batch, 0))
             if (places == places[0]).all():
-                break
-        return batch, run
+                return batch, run
+        return 1, self._traced(1)
 
     def _traced(self, batch: int) -> Callable[[np.ndarray], np.ndarray]:
         import tensorflow as tf
@@ -149,9 +149,9 @@ class NetworkEmbedder:
 
 
 def _even_batches(batch: int) -> tuple[int, ...]:
-    """Sizes to try for a batch, the last of which always holds."""
+    """Sizes to try for a batch."""
     least = -(-batch // 12) * 12
-    return least, 2 * least, 4 * least, 1
+    return least, 2 * least, 4 * least
 
 
 def load_embedder(name: str, settings: Settings, layout: Layout) -> Embedder:

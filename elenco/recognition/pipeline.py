@@ -14,6 +14,7 @@ from elenco.faces.mtcnn import load_detector
 from elenco.layout import Layout
 from elenco.recognition.recogniser import Answer, Recogniser, describe
 from elenco.registry import Registry
+from elenco.rights.versions import denied_of
 from elenco.settings import Settings
 from elenco.types import Detections, EmbeddingSpace
 
@@ -164,12 +165,15 @@ def check_space(recogniser: Recogniser, space: EmbeddingSpace) -> None:
 def load_pipeline(settings: Settings, layout: Layout) -> Pipeline:
     """The pipeline of the version in use, with the embedder that it was trained on.
 
+    Who is on the denylist is unknown to it, whether or not the version was trained on them.
+
     Raises:
         RegistryError: no version is promoted yet, or it is damaged.
         SpaceMismatch: the embedder is not as it was when the version was trained.
         WeightsError: weights are missing or not the ones expected.
     """
-    recogniser = Recogniser.load(Registry(layout.recogniser).current())
+    directory = Registry(layout.recogniser).current()
+    recogniser = Recogniser.load(directory, denied_of(directory, layout))
     embedder = load_embedder(recogniser.space.embedder, settings, layout)
     check_space(recogniser, embedder.space)
     return Pipeline(load_detector(settings), embedder, recogniser, settings.faces.min_score)

@@ -1,7 +1,7 @@
 """A trained version at work: embeddings in, people or unknown out."""
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,10 @@ class Recogniser:
         people: in the order of the classifier's outputs.
         model: unit-length f32 (n, d) -> probabilities f32 (n, people + 1), the last of unknown;
             a `keras.Model` for a version read from disk.
+        denied: ids of people who are never named: what is given to them counts as unknown.
+
+    Attributes:
+        people: those who may be named.
     """
 
     def __init__(
@@ -55,14 +59,21 @@ class Recogniser:
         space: EmbeddingSpace,
         people: Sequence[Person],
         model: Callable[[Vectors], Any],
+        denied: Container[str] = (),
     ) -> None:
+        named = np.array([person.id not in denied for person in people], bool)
         self.space = space
-        self.people = tuple(people)
+        self.people = tuple(person for person, may in zip(people, named, strict=True) if may)
         self.model: Any = model
+        self._denied = np.flatnonzero(~named)
 
     @classmethod
-    def load(cls, directory: Path) -> "Recogniser":
+    def load(cls, directory: Path, denied: Container[str] = ()) -> "Recogniser":
         """The recogniser in a version's directory. Imports Keras.
+
+        Args:
+            directory: the version's.
+            denied: ids of people who are never named.
 
         Raises:
             RegistryError: the directory is damaged; the message says what to do.
@@ -81,7 +92,7 @@ class Recogniser:
                 f"version {directory.name} is damaged ({problem}): "
                 "run `elenco models rollback`, or `elenco refresh` for a new one"
             ) from None
-        return cls(space, people, model)
+        return cls(space, people, model, denied)
 
     def identify(self, embeddings: Vectors, space: EmbeddingSpace) -> list[Answer]:
         """Say who each face is.
@@ -111,11 +122,24 @@ class Recogniser:
         answers: list[Answer] = []
         for start in range(0, len(embeddings), ROWS_AT_ONCE):
             probabilities = np.asarray(self.model(embeddings[start : start + ROWS_AT_ONCE]))
-            answers += map(self._answer, probabilities)
+            answers += map(self._answer, self._without_denied(probabilities))
         return answers
+
+    def _without_denied(
+        self, probabilities: Float32[np.ndarray, "n c"]
+    ) -> Float32[np.ndarray, "n c2"]:
+        """Their columns added to that of unknown, so that a row's sum stays 1."""
+        if not len(self._denied):
+            return probabilities
+        theirs = probabilities[:, self._denied].sum(axis=1)
+        rest = np.delete(probabilities, self._denied, axis=1)
+        rest[:, -1] += theirs
+        return rest
 
     def _answer(self, row: Float32[np.ndarray, " c"]) -> Answer:
         known, unknown = row[:-1], float(row[-1])
+        if not len(known):  # everybody is denied
+            return Answer(None, None, unknown, (), unknown)
         kept = min(CANDIDATES, len(known))
         best = np.argpartition(-known, kept - 1)[:kept]
         best = best[np.lexsort((best, -known[best]))].tolist()

@@ -6,7 +6,7 @@ from elenco.faces.images import decode
 from elenco.layout import Layout
 from elenco.records import Record
 from elenco.report.sheet import contact_sheet
-from elenco.sources.stage import read_people
+from elenco.sources.people import read_people
 from elenco.types import ShardRef
 
 FACES = 24

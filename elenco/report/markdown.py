@@ -3,22 +3,29 @@
 from collections.abc import Mapping
 
 from elenco.report.metrics import metrics_table
+from elenco.report.people import people_section
 from elenco.report.sheet import data_uri
 from elenco.report.stages import stage_table
-from elenco.types import PublishedRef, StageReport, TrainedRef
+from elenco.types import Listing, PublishedRef, StageReport, TrainedRef
 
 
 def stages_report(
-    stages: Mapping[str, StageReport], sheet: bytes | None, published: PublishedRef | None
+    stages: Mapping[str, StageReport],
+    sheet: bytes | None,
+    listing: Listing | None = None,
+    published: PublishedRef | None = None,
 ) -> str:
-    """Counts of every stage, the model's figures if there is one, and a picture of faces.
+    """Counts of every stage, who came and left, the model's figures, and a picture of faces.
 
     Args:
         stages: in order.
         sheet: a JPEG of faces.
+        listing: the people of the day, where they were listed.
         published: what became of the model, for a whole refresh.
     """
     parts = ["# Refresh" if published else "# " + ", ".join(stages), stage_table(dict(stages))]
+    if listing is not None:
+        parts.append(people_section(listing))
     if published is not None:
         parts.append(publication_report(published))
     if sheet is not None:

@@ -7,17 +7,18 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-# Without it, rounding errors add up to one moment too many in some windows.
-MARGIN = 1e-6
+# How much slower than asked for: a request is some milliseconds on its way, now more, now less, and
+# the server is to see no second with more than the rate either.
+MARGIN = 0.02
 SHORTEST_WAIT = 0.001  # seconds: less may be lost in rounding and never pass
 
 
 class TokenBucket:
     """Lets requests begin, evenly spaced, and never more than `rate` in any second [t, t+1).
 
-    `reserve` spaces them by 1/rate. A sleep may overshoot, and then several would begin at once:
-    `acquire` counts what has begun in the last second too, so that the promise holds however late
-    a waiter wakes up. Safe for threads, each with an event loop of its own.
+    `reserve` spaces them by (1 + MARGIN)/rate. A sleep may overshoot, and then several would begin
+    at once: `acquire` counts what has begun in the last second too, so that the promise holds
+    however late a waiter wakes up. Safe for threads, each with an event loop of its own.
 
     Args:
         rate: requests a second, > 0.
@@ -28,7 +29,7 @@ class TokenBucket:
         self._interval = (1.0 + MARGIN) / rate
         self._clock = clock
         self._most = max(1, int(rate))
-        self._window = max(1.0, self._interval)
+        self._window = max(1.0 + MARGIN, self._interval)
         self._begun: deque[float] = deque(maxlen=self._most)
         self._next = self._paused_until = -math.inf
         self._lock = threading.Lock()
@@ -37,6 +38,12 @@ class TokenBucket:
         """Take the next moment; returns the seconds to wait for it."""
         with self._lock:
             return self._reserve(self._clock())
+
+    def quiet(self) -> float:
+        """Seconds until another bucket may let requests begin at the same server."""
+        with self._lock:
+            last = self._begun[-1] if self._begun else -math.inf
+            return max(0.0, last + self._window - self._clock())
 
     def pause(self, seconds: float) -> None:
         """Let nothing begin for so long: the server asked everybody to slow down."""
@@ -68,13 +75,3 @@ class TokenBucket:
                 return max(self._begun[0] + self._window - now, SHORTEST_WAIT)
             self._begun.append(now)
             return 0.0
-
-
-_buckets: dict[tuple[str, float], TokenBucket] = {}
-_buckets_lock = threading.Lock()
-
-
-def shared_bucket(server: str, rate: float) -> TokenBucket:
-    """The process's one bucket for a server and rate."""
-    with _buckets_lock:
-        return _buckets.setdefault((server, rate), TokenBucket(rate))

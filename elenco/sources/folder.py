@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from elenco.errors import ConfigError, ImageError
 from elenco.fingerprint import digest
 from elenco.layout import safe_name
 from elenco.settings import Settings
-from elenco.types import ImageRef, Person
+from elenco.sources.base import Candidate, Told
+from elenco.types import ImageRef, Person, Skipped
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 LAYOUT = "lay it out as {person}/{photo}.jpg (or .jpeg, .png, .webp)"
@@ -29,7 +31,7 @@ def open_source(settings: Settings) -> "Folder":
         raise ConfigError("no folder is named: set ELENCO_COLLECT__FOLDER, and " + LAYOUT)
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder}: set ELENCO_COLLECT__FOLDER, and {LAYOUT}")
-    return Folder(folder, settings.collect.photos_per_person, settings.collect.max_megabytes)
+    return Folder(folder, settings.collect.max_megabytes)
 
 
 def edition(settings: Settings, people: Sequence[Person]) -> str:
@@ -38,7 +40,7 @@ def edition(settings: Settings, people: Sequence[Person]) -> str:
     found: list[tuple[str, str]] = []
     for person in sorted(people, key=lambda person: person.id):
         with contextlib.suppress(LookupError):  # their folder is gone: so are their files
-            found += [(ref.url, ref.version) for ref in source.refs(person)]
+            found += [(ref.url, ref.version) for ref in source.images(person.id)]
     return digest(found)
 
 
@@ -48,9 +50,11 @@ class Folder:
     Hidden files and files with other suffixes are not listed.
     """
 
-    def __init__(self, folder: Path, photos_per_person: int, max_megabytes: float) -> None:
+    tries = 1
+    remembers = False
+
+    def __init__(self, folder: Path, max_megabytes: float) -> None:
         self._folder = folder
-        self._limit = photos_per_person
         self._max_bytes = int(max_megabytes * 1e6)
 
     async def __aenter__(self) -> Self:
@@ -64,7 +68,7 @@ class Folder:
     ) -> None:
         return None
 
-    async def people(self, limit: int) -> list[Person]:
+    async def candidates(self, limit: int) -> AsyncIterator[list[Candidate | Skipped]]:
         """The people with most photographs first, then by name.
 
         Raises:
@@ -73,38 +77,45 @@ class Folder:
         counts = await asyncio.to_thread(self._count)
         if not counts:
             raise ConfigError(f"there are no photographs in {self._folder}: {LAYOUT}")
-        ranked = sorted(counts, key=lambda name: (-counts[name], name))
-        return [
-            Person(safe_name(name), " ".join(name.split("_")).strip() or name, float(counts[name]))
-            for name in ranked[:limit]
+        yield [
+            Candidate(Person(safe_name(name), _readable(name), float(counts[name])))
+            for name in sorted(counts, key=lambda name: (-counts[name], name))
         ]
 
-    async def images(self, person: Person) -> list[ImageRef]:
+    async def changed(self, since: date, until: date) -> None:
+        """Never asked: a folder is looked at anew each time."""
+
+    async def ask(self, person_id: str) -> Told:
         """A person's pictures by file name. A key is a hash of the path below the folder.
 
         Raises:
             LookupError: their folder is gone.
             ConfigError: a file's name is not UTF-8.
         """
-        return await asyncio.to_thread(self.refs, person)
+        images = await asyncio.to_thread(self.images, person_id)
+        return Told(_readable(person_id), images=tuple(images))
 
-    async def fetch(self, ref: ImageRef) -> bytes:
+    async def address(self, ref: ImageRef) -> str:
+        """The file's path."""
+        return ref.url
+
+    async def fetch(self, ref: ImageRef, file: BinaryIO) -> None:
         """The file's bytes."""
-        return await asyncio.to_thread(self._read, Path(ref.url))
+        file.write(await asyncio.to_thread(self._read, Path(ref.url)))
 
-    def refs(self, person: Person) -> list[ImageRef]:
-        """`images`, without an event loop."""
-        folder = self._folder / person.id
+    def images(self, person_id: str) -> list[ImageRef]:
+        """What `ask` finds, without an event loop."""
+        folder = self._folder / person_id
         if not folder.is_dir():
             raise LookupError(f"{folder} is gone")
         refs: list[ImageRef] = []
-        for path in _pictures(folder)[: self._limit]:
+        for path in _pictures(folder):
             relative = path.relative_to(self._folder).as_posix()
             key = hashlib.sha256(relative.encode()).hexdigest()[:20]
             with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
                 stat = path.stat()
                 version = f"{stat.st_mtime_ns}-{stat.st_size}"
-                refs.append(ImageRef(person.id, key, str(path), version=version))
+                refs.append(ImageRef(person_id, key, str(path), version=version))
         return refs
 
     def _read(self, path: Path) -> bytes:
@@ -120,6 +131,10 @@ class Folder:
         people = [p for p in entries if p.is_dir() and not p.name.startswith(".")]
         counts = {person.name: len(_pictures(person)) for person in people}
         return {name: count for name, count in counts.items() if count}
+
+
+def _readable(name: str) -> str:
+    return " ".join(name.split("_")).strip() or name
 
 
 def _pictures(folder: Path) -> list[Path]:

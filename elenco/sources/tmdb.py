@@ -1,30 +1,42 @@
-"""TMDB over aiohttp: paced, retried, parallel."""
+"""TMDB as a source: the popular, then the daily id export; one question a person."""
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
+import tempfile
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import BinaryIO, Self
 
-import aiohttp
-from yarl import URL
-
-from elenco.errors import ConfigError, ImageError, SourceUnreachable, TermsNotAccepted, TokenMissing
+from elenco.errors import (
+    ConfigError,
+    ImageError,
+    SourceUnreachable,
+    TermsNotAccepted,
+    TokenMissing,
+    UnexpectedAnswer,
+)
 from elenco.settings import Settings
 from elenco.sources import tmdb_protocol as protocol
-from elenco.sources.bucket import shared_bucket
+from elenco.sources.base import Candidate, Told
 from elenco.sources.concurrent import run_all
-from elenco.types import ImageRef, Person
+from elenco.sources.export import MOST_BYTES, most_popular
+from elenco.sources.hosts import allowed_hosts, export_url, web_address
+from elenco.sources.pace import shared_pace
+from elenco.sources.tmdb_answers import (
+    parse_changes,
+    parse_configuration,
+    parse_person,
+    parse_popular,
+)
+from elenco.sources.transport import Transport
+from elenco.types import ImageRef, Person, Skipped
 
-LONGEST_WAIT = 60.0
-PAGES_AT_ONCE = 8
-TRIES_OF_A_PAGE = 3  # of an answer that is not JSON: a proxy's page passes, a wrong address stays
-# All of the client's: the repr of some holds the request's headers, so none may get out.
-_CONNECTION_ERRORS = (aiohttp.ClientError, TimeoutError)
-_NO_ADDRESS = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
+PAGES_AT_ONCE = 16
 _SET_TOKEN = "set ELENCO_TMDB__TOKEN to your API Read Access Token from themoviedb.org/settings/api"
+# server, size and day -> where images are
+_bases: dict[tuple[str, str, date], str] = {}
 
 
 def open_source(settings: Settings) -> "Tmdb":
@@ -46,16 +58,18 @@ def open_source(settings: Settings) -> "Tmdb":
         raise TokenMissing(f"no TMDB token: {_SET_TOKEN}")
     if not (token.isascii() and token.isprintable()):
         raise ConfigError(f"the TMDB token has characters that no token has: {_SET_TOKEN}")
-    if not _is_address(settings.tmdb.api_url):
-        raise ConfigError(
-            "ELENCO_TMDB__API_URL is no web address (with nothing secret in it): TMDB's is "
-            "https://api.themoviedb.org/3"
-        )
+    for name in ("api_url", "export_url"):
+        address = getattr(settings.tmdb, name)
+        if web_address(address) is None and (address or name == "api_url"):
+            raise ConfigError(
+                f"ELENCO_TMDB__{name.upper()} is no web address (with nothing secret in it): "
+                "TMDB's API is at https://api.themoviedb.org/3"
+            )
     return Tmdb(settings)
 
 
 def edition(settings: Settings, people: Sequence[Person]) -> str:
-    """The day: photographs come and go, and asking about everybody takes minutes."""
+    """The day: what changed since is asked once for everybody, when people are listed."""
     return f"{settings.tmdb.api_url} {datetime.now(UTC).date().isoformat()}"
 
 
@@ -67,26 +81,23 @@ class Tmdb:
         sleep: how to wait.
     """
 
+    # From a server that breaks one answer in ten, one photograph in a million arrives broken six
+    # times; others that do are broken there.
+    tries = 6
+    remembers = True
+
     def __init__(
         self, settings: Settings, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     ) -> None:
         self._tmdb, self._collect = settings.tmdb, settings.collect
         self._url = settings.tmdb.api_url.rstrip("/")
-        self._sleep = sleep
-        self._bucket = shared_bucket(self._url, settings.tmdb.rate_per_second)
-        self._image_base: str | None = None
+        pace = shared_pace(self._url, settings.tmdb.rate_per_second)
+        self._transport = Transport(settings, pace, sleep)
         self._configuring = asyncio.Lock()
+        self._base: str | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._collect.connections),
-            timeout=aiohttp.ClientTimeout(
-                total=None,
-                sock_connect=self._tmdb.timeout_seconds,
-                sock_read=self._tmdb.timeout_seconds,
-            ),
-            headers={"User-Agent": f"elenco/{version('elenco')}"},
-        )
+        await self._transport.__aenter__()
         return self
 
     async def __aexit__(
@@ -95,125 +106,126 @@ class Tmdb:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._session.close()
+        await self._transport.__aexit__(kind, error, traceback)
 
-    async def people(self, limit: int) -> list[Person]:
-        """The most popular actors. Pages shift while they are read: nobody counts twice."""
-        found: dict[str, Person] = {}
-        page, last = 1, 1
-        while page <= last and len(found) < limit:
-            wanted = -(-(limit - len(found)) // protocol.PAGE_LENGTH)
-            # How many pages there are is known from the first.
-            until = page + 1 if page == 1 else min(page + min(wanted, PAGES_AT_ONCE), last + 1)
-            requests = [protocol.popular(number) for number in range(page, until)]
-            for answer in await run_all(self._ask(request) for request in requests):
-                people, last = protocol.parse_popular(answer)
-                for person in people:
-                    found.setdefault(person.id, person)
-            page = until
-        return list(found.values())[:limit]
+    async def candidates(self, limit: int) -> AsyncIterator[list[Candidate | Skipped]]:
+        """The popular list, then those of the id export that it does not name."""
+        seen: set[str] = set()
+        async with aclosing(self._popular(limit)) as pages:
+            async for page in pages:
+                new: dict[str, Candidate | Skipped] = {}
+                for candidate in page:  # pages shift while they are read: nobody counts twice
+                    if candidate.person.id not in seen:
+                        new.setdefault(candidate.person.id, candidate)
+                seen |= new.keys()
+                yield list(new.values())
+        # Half of the export's first names are in the popular list, a third do not act.
+        wanted = 3 * limit + len(seen)
+        with tempfile.TemporaryFile() as file:
+            found = await self._export(file, wanted)
+            if isinstance(found, str):
+                yield [Skipped("the id export", "export_unavailable", found)]
+                return
+            yield _others(found, seen)
+            while len(found) == wanted:
+                count, wanted = wanted, 4 * wanted
+                found = await asyncio.to_thread(most_popular, file, wanted)
+                yield _others(found[count:], seen)
 
-    async def images(self, person: Person) -> list[ImageRef]:
-        """A person's profile photographs, with addresses from the server's own configuration."""
-        async with self._configuring:
-            if self._image_base is None:
-                answer = await self._ask(protocol.configuration())
-                self._image_base = protocol.parse_configuration(answer, self._collect.image_size)
+    async def changed(self, since: date, until: date) -> set[str] | None:
+        """What `/person/changes` says; None for more days or people than it can tell of."""
+        if until - since > timedelta(days=protocol.CHANGES_DAYS):
+            return None
+        ids, pages = parse_changes(await self._page(protocol.changes(since, until, 1)))
+        if pages > protocol.LAST_PAGE:
+            return None
+        requests = [protocol.changes(since, until, page) for page in range(2, pages + 1)]
+        for answer in await run_all(map(self._page, requests)):
+            ids |= parse_changes(answer)[0]
+        return ids
+
+    async def ask(self, person_id: str) -> Told:
+        """A person's department and profile photographs."""
         try:
-            answer = await self._ask(protocol.person(person.id))
+            answer = await self._transport.ask(protocol.person(person_id))
         except protocol.NotFound:
-            raise LookupError(f"/person/{person.id} is not there any more (HTTP 404)") from None
-        limit = self._collect.photos_per_person
-        return protocol.parse_images(answer, person.id, self._image_base, limit)
+            raise LookupError(f"/person/{person_id} is not there any more (HTTP 404)") from None
+        return parse_person(answer, person_id, self._collect.image_size)
 
-    async def fetch(self, ref: ImageRef) -> bytes:
-        """An image's bytes; no token is sent for it."""
-        problem = ""
-        for attempt in range(self._tmdb.retries + 1):
+    async def address(self, ref: ImageRef) -> str:
+        """Below where the server's own configuration says that images are."""
+        if self._base is None:
+            self._base = await self._image_base()
+        return self._base + ref.url
+
+    async def fetch(self, ref: ImageRef, file: BinaryIO) -> None:
+        """An image; no token is sent for it."""
+        url = await self.address(ref)
+        await self._transport.download(url, file, int(self._collect.max_megabytes * 1e6))
+
+    async def _popular(self, limit: int) -> AsyncGenerator[list[Candidate]]:
+        """Page by page to the last, read ahead as far as surely needed."""
+        first, last = parse_popular(await self._page(protocol.popular(1)))
+        yield first
+        wanted = limit - _actors(first)
+        ahead: deque[asyncio.Task[object]] = deque()
+        page = 2
+        try:
+            while ahead or page <= last:
+                room = min(PAGES_AT_ONCE, max(1, -(-wanted // protocol.PAGE_LENGTH)))
+                while len(ahead) < room and page <= last:
+                    ahead.append(asyncio.create_task(self._page(protocol.popular(page))))
+                    page += 1
+                people, total = parse_popular(await ahead.popleft())  # pyright: ignore[reportArgumentType]
+                last = min(last, total)
+                wanted -= _actors(people)
+                yield people
+        finally:
+            for task in ahead:
+                task.cancel()
+            await asyncio.gather(*ahead, return_exceptions=True)
+
+    async def _page(self, request: protocol.Request) -> dict[str, object]:
+        """A page of a list, which can't do without it: asked for once more after it failed."""
+        try:
+            return await self._transport.ask(request)
+        except SourceUnreachable:
+            if not self._transport.answered:
+                raise
+            return await self._transport.ask(request)
+
+    async def _export(self, file: BinaryIO, count: int) -> list[Candidate] | str:
+        """The most popular of today's export, else of yesterday's; else why there is none."""
+        today = datetime.now(UTC).date()
+        for day in (today, today - timedelta(days=1)):
+            url = f"{export_url(self._tmdb)}/{protocol.export_file(day)}"
             try:
-                async with self._session.get(ref.url) as response:
-                    if response.status in (404, 410):
-                        raise ImageError("gone", f"HTTP {response.status}")
-                    if response.status == 200:
-                        return await self._body(response)
-                    if response.status != 429 and response.status < 500:
-                        raise ImageError("refused", f"HTTP {response.status}")
-                    problem = f"HTTP {response.status}"
-            except _NO_ADDRESS:
-                raise ImageError("refused", "its address is no web address") from None
-            except _CONNECTION_ERRORS as error:
-                problem = type(error).__name__
-            if attempt < self._tmdb.retries:
-                await self._sleep(_backoff(attempt))
-        raise ImageError("unreachable", problem)
+                await self._transport.download(url, file, MOST_BYTES)
+                return await asyncio.to_thread(most_popular, file, count)
+            except (ImageError, UnexpectedAnswer) as error:
+                problem = f"{url}: {error}"
+        return problem
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        limit = int(self._collect.max_megabytes * 1e6)
-        if (response.content_length or 0) > limit:
-            raise ImageError("too_large", f"{response.content_length:,} bytes")
-        body = bytearray()
-        async for block in response.content.iter_chunked(1 << 16):
-            body += block
-            if len(body) > limit:
-                raise ImageError("too_large", f"over {limit:,} bytes")
-        return bytes(body)
-
-    async def _ask(self, request: protocol.Request) -> Any:
-        """One API request, tried until it is answered or the tries are used up."""
-        problem = ""
-        for attempt in range(self._tmdb.retries + 1):
-            await self._bucket.acquire(self._sleep)
-            try:
-                status, headers, body = await self._get(request)
-                return protocol.decipher(request, status, headers, body)
-            except protocol.TryAgain as error:
-                problem, after = str(error), error.after
-                if error.slow_down:
-                    pause = _backoff(attempt) if after is None else min(after, LONGEST_WAIT)
-                    self._bucket.pause(pause)
-                    after = 0.0  # the pause has it
-            except protocol.NotJson:
-                if attempt + 1 >= min(TRIES_OF_A_PAGE, self._tmdb.retries + 1):
-                    raise
-                problem, after = "no JSON", None
-            except _NO_ADDRESS:
-                raise ConfigError(
-                    "ELENCO_TMDB__API_URL is no web address: TMDB's is https://api.themoviedb.org/3"
-                ) from None
-            except _CONNECTION_ERRORS as error:
-                # Its text can hold no more than host and port, but the type is enough.
-                problem, after = type(error).__name__, None
-            if attempt < self._tmdb.retries:
-                await self._sleep(_backoff(attempt) if after is None else min(after, LONGEST_WAIT))
-        raise SourceUnreachable(
-            f"{self._url} did not answer {request.path} in {self._tmdb.retries + 1} tries "
-            f"({problem}): check the network and ELENCO_TMDB__API_URL, then run again; "
-            "what is there is kept"
-        )
-
-    async def _get(self, request: protocol.Request) -> tuple[int, Any, bytes]:
-        token = self._tmdb.token.get_secret_value().strip()
-        async with self._session.get(
-            self._url + request.path,
-            params=request.params,
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-            allow_redirects=False,  # the token goes to no other host
-        ) as response:
-            # Parts of the body may end in a message: a server that repeats the token must not.
-            body = (await response.read()).replace(token.encode(), b"[token]")
-            return response.status, response.headers, body
+    async def _image_base(self) -> str:
+        key = self._url, self._collect.image_size, datetime.now(UTC).date()
+        async with self._configuring:
+            if key not in _bases:
+                answer = await self._transport.ask(protocol.configuration())
+                base = parse_configuration(answer, self._collect.image_size)
+                address = web_address(base)
+                if address is None or address.host not in allowed_hosts(self._tmdb):
+                    host = address.host if address else "no web address"
+                    raise ConfigError(
+                        f"the server says that images are at {host}, which is not one of "
+                        "tmdb.image_hosts: add it there if it is yours"
+                    )
+                _bases[key] = base
+        return _bases[key]
 
 
-def _is_address(text: str) -> bool:
-    """Whether it is http(s)://host/path: what else an address may hold could be a secret."""
-    try:
-        url = URL(text)
-    except ValueError:
-        return False
-    plain = not (url.user or url.password or url.query_string or url.fragment)
-    return url.scheme in ("http", "https") and bool(url.host) and plain
+def _actors(people: list[Candidate]) -> int:
+    return sum(bool(one.actor) and not one.adult for one in people)
 
 
-def _backoff(attempt: int) -> float:
-    """Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/."""
-    return random.uniform(0, min(LONGEST_WAIT, 0.5 * 2**attempt))
+def _others(people: list[Candidate], seen: set[str]) -> list[Candidate | Skipped]:
+    return [one for one in people if one.person.id not in seen]

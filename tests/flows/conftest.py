@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,15 @@ def wait_for(url: str, process: subprocess.Popen, seconds: float = 120) -> None:
 
 
 @pytest.fixture(scope="session")
-def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the Prefect server keeps its database and its log."""
+    return tmp_path_factory.mktemp("prefect-server")
+
+
+@pytest.fixture(scope="session")
+def prefect_api(prefect_home: Path) -> Iterator[str]:
     """A Prefect server of these tests' own."""
-    home = tmp_path_factory.mktemp("prefect-server")
+    home = prefect_home
     port = free_port()
     environment = os.environ | {
         "PREFECT_HOME": str(home),
@@ -86,11 +93,11 @@ class CastServer:
         return {path.strip("/").removesuffix(".jpg"): count for path, count in asked.items()}
 
 
-@pytest.fixture(scope="session")
-def cast_server() -> Iterator[CastServer]:
+@contextmanager
+def start_cast_server(*options: str, people: int = PEOPLE) -> Iterator[CastServer]:
     port = free_port()
     process = subprocess.Popen(
-        [ELENCO, "demo-server", "--port", str(port), "--people", str(PEOPLE)],
+        [ELENCO, "demo-server", "--port", str(port), "--people", str(people), *options],
         stdout=subprocess.DEVNULL,
         cwd=ROOT,
     )
@@ -100,6 +107,12 @@ def cast_server() -> Iterator[CastServer]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def cast_server() -> Iterator[CastServer]:
+    with start_cast_server() as server:
+        yield server
 
 
 @dataclass

@@ -11,7 +11,14 @@ import pytest
 from elenco.demo.synthetic import SyntheticCast
 from elenco.faces.images import encode_jpeg
 from elenco.storage import read_json
-from tests.flows.conftest import ELENCO, PEOPLE, ROOT, CastServer, Workplace
+from tests.flows.conftest import (
+    ELENCO,
+    PEOPLE,
+    ROOT,
+    CastServer,
+    Workplace,
+    make_workplace,
+)
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
@@ -45,6 +52,7 @@ def test_every_block_of_commands_is_run_by_a_test_or_by_make_demo():
         "elenco recognise data/demo/new-1.jpg          # or any picture",
         "export ELENCO_COLLECT__SOURCE=folder",
         "export ELENCO_TMDB__TOKEN=…                     # API Read Access Token",
+        "elenco verify                         # photographs on disk against the manifest",
         "prefect server start                                        # in another terminal",
     ]
 
@@ -76,8 +84,22 @@ def test_tmdb(tmp_path, refreshed, cast_server: CastServer):
         ELENCO_EMBEDDING__EMBEDDER="dlib_resnet",
     )
     assert done.returncode == 0, done.stderr
-    assert len(read_json(tmp_path / "data" / "state" / "tmdb" / "people.json")) == 4
+    (listed,) = (tmp_path / "data" / "state" / "tmdb" / "people").iterdir()
+    assert len(read_json(listed)["people"]) == 4
     assert (tmp_path / "models" / "recogniser" / "current" / "card.md").exists()
+
+
+def test_rights(tmp_path, prefect_api, cast_server: CastServer):
+    place = make_workplace(tmp_path, prefect_api, cast_server)
+    assert place.elenco("refresh").returncode == 0
+    done = bash(block("elenco verify"), tmp_path, place)
+    assert done.returncode == 0, done.stderr
+    assert "no problem" in done.stdout
+    assert "forgot 900000001" in done.stdout
+    assert "purged tmdb" in done.stdout
+    assert not list(tmp_path.rglob("*.jpg"))
+    assert not list(tmp_path.rglob("*.npz"))
+    assert not (tmp_path / "models" / "recogniser" / "current").exists()
 
 
 BROKEN = {

@@ -19,8 +19,13 @@ from elenco.faces.images import decode, encode_jpeg, probe
 from elenco.fingerprint import bytes_sha256
 from elenco.records import Record
 from elenco.settings import Tmdb
-from elenco.sources import stage
-from elenco.sources.stage import collect_shard, list_people, read_people, shards_of
+from elenco.sources import collecting, listing, stage
+from elenco.sources.base import Candidate, Told
+from elenco.sources.listing import list_people
+from elenco.sources.people import read_people
+from elenco.sources.shards import shards_of
+from elenco.sources.stage import collect_shard
+from elenco.sources.tmdb import Tmdb as TMDB
 from elenco.types import ImageRef, Person
 
 ANNA, BO = Person("1", "Anna", 2.0), Person("2", "Bo", 1.0)
@@ -39,11 +44,19 @@ def png() -> bytes:
 class Shelf:
     """A source in memory. `photos`: person id -> key -> bytes, or the error to raise for them."""
 
+    tries = 1
+    remembers = True
+
     def __init__(self, people=(ANNA, BO)) -> None:
         self.listed = list(people)
         self.photos = {p.id: {f"k{i}": jpeg(10 * i) for i in range(6)} for p in self.listed}
         self.versions: dict[str, str] = {}
         self.gone: set[str] = set()
+        self.silent: set[str] = set()
+        self.adult: set[str] = set()
+        self.changes: set[str] | None = set()
+        self.asked: Counter[str] = Counter()
+        self.asked_since: list[date] = []
         self.fetched: Counter[str] = Counter()
         self.opened = 0
         self.fails_after: int | None = None
@@ -55,18 +68,29 @@ class Shelf:
     async def __aexit__(self, *_):
         self.opened -= 1
 
-    async def people(self, limit):
-        return self.listed[:limit]
+    async def candidates(self, limit):
+        yield [Candidate(person) for person in self.listed]
 
-    async def images(self, person):
-        if person.id in self.gone:
-            raise LookupError(f"{person.id} is gone")
-        return [
-            ImageRef(person.id, key, f"mem://{key}", version=self.versions.get(key, "v1"))
-            for key in self.photos.get(person.id, {})
-        ]
+    async def changed(self, since, until):
+        self.asked_since.append(since)
+        return self.changes
 
-    async def fetch(self, ref):
+    async def ask(self, person_id):
+        self.asked[person_id] += 1
+        if person_id in self.gone:
+            raise LookupError(f"{person_id} is gone")
+        if person_id in self.silent:
+            raise SourceUnreachable(f"nothing of {person_id}")
+        images = tuple(
+            ImageRef(person_id, key, f"/{key}", version=self.versions.get(key, "v1"))
+            for key in self.photos.get(person_id, {})
+        )
+        return Told("", adult=person_id in self.adult, images=images)
+
+    async def address(self, ref):
+        return f"mem:/{ref.url}"
+
+    async def fetch(self, ref, file):
         await asyncio.sleep(0)
         if self.fails_after is not None and self.fetched.total() >= self.fails_after:
             raise SourceUnreachable("the source died")
@@ -74,13 +98,14 @@ class Shelf:
         data = self.photos[ref.person_id][ref.key]
         if isinstance(data, Exception):
             raise data
-        return data
+        file.write(data)
 
 
 @pytest.fixture
 def shelf(monkeypatch):
     shelf = Shelf()
     monkeypatch.setattr(stage, "open_source", lambda settings: shelf)
+    monkeypatch.setattr(listing, "open_source", lambda settings: shelf)
     return shelf
 
 
@@ -137,7 +162,7 @@ async def test_everything_is_kept_where_the_layout_says(shelf, collect, layout):
     ref = await collect()
     assert (ref.report.kept, ref.report.skipped, ref.report.reused) == (12, {}, 0)
     entry = next(e for e in record_of(layout).kept if e["key"] == "k0")
-    assert entry.keys() >= {"person_id", "key", "split", "sha256", "url", "width", "height"}
+    assert entry.keys() >= {"person_id", "key", "split", "sha256", "origin", "width", "height"}
     assert len(files_of(layout)) == 12
     train = {p.parent.name for p in (layout.data / "images" / "train").rglob("*.jpg")}
     assert train == {"1", "2"}
@@ -303,14 +328,14 @@ async def test_a_source_that_dies_midway_loses_nothing(shelf, collect, layout):
     shelf.photos = {p.id: {f"k{i}": jpeg(i) for i in range(6)} for p in first_people}
     shelf.fails_after = 50
     with pytest.raises(SourceUnreachable, match="the source died"):
-        await collect()
+        await collect(connections=1)
     partial = record_of(layout)
     assert not partial.complete
     assert partial.kept
     stored = len(files_of(layout))
     assert len(partial.kept) <= stored <= 50
     shelf.fails_after = None
-    ref = await collect()
+    ref = await collect(connections=1)
     assert ref.report.kept == 120
     assert ref.report.reused == stored
     assert set(shelf.fetched.values()) <= {1, 2}
@@ -343,18 +368,19 @@ async def test_a_killed_run_goes_on_from_its_files(shelf, collect, layout):
 
 
 async def test_records_are_saved_while_work_goes_on(shelf, settings, layout, monkeypatch):
-    monkeypatch.setattr(stage, "PEOPLE_BETWEEN_SAVES", 2)
+    monkeypatch.setattr(collecting, "PEOPLE_BETWEEN_SAVES", 2)
     shelf.listed = [Person(str(i), "P") for i in range(5)]
     shelf.photos = {p.id: {"k": jpeg()} for p in shelf.listed}
     saved = []
-    images = shelf.images
+    ask = shelf.ask
 
-    async def watched(person):
+    async def watched(person_id):
         record = Record.read(layout.record("collect", 0))
         saved.append(None if record is None else (len(record.kept), record.complete))
-        return await images(person)
+        return await ask(person_id)
 
-    monkeypatch.setattr(shelf, "images", watched)
+    monkeypatch.setattr(collecting, "PEOPLE_AT_ONCE", 1)
+    monkeypatch.setattr(shelf, "ask", watched)
     await collect_shard(shelf.listed, 0, settings, layout)
     assert saved == [None, None, (2, False), (2, False), (4, False)]
 
@@ -372,7 +398,7 @@ async def test_a_full_disk_loses_nothing(shelf, collect, layout, monkeypatch):
         raise OSError(errno.EIO, "not even for the record")
 
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "write_bytes", full)
+        patch.setattr("elenco.sources.photograph.write_bytes", full)
         patch.setattr("elenco.storage.write_bytes", fuller)
         with pytest.raises(OSError, match="No space left") as caught:
             await collect()
@@ -410,7 +436,8 @@ async def test_when_most_can_not_be_fetched_the_run_fails_and_keeps_what_came(
 async def test_people_are_listed_to_a_file(shelf, settings, layout):
     with pytest.raises(NotEnoughData, match="collect first"):
         read_people(layout)
-    assert await list_people(settings, layout) == [ANNA, BO]
+    listed = await list_people(settings, layout)
+    assert sorted(p.id for shard in listed.shards for p in shard) == ["1", "2"]
     assert read_people(layout) == [ANNA, BO]
     shelf.listed = [BO]
     with pytest.raises(NotEnoughData, match="1 people"):
@@ -437,23 +464,179 @@ async def test_from_the_demo_server_over_http(settings, layout):
         tmdb = Tmdb.model_validate(
             {"api_url": server.api_url, "token": "demo", "terms_accepted": True}
         )
-        collect = settings.collect.model_copy(update={"image_size": "w185"})
+        collect = settings.collect.model_copy(update={"image_size": "w185", "people": 10})
         settings = settings.model_copy(update={"tmdb": tmdb, "collect": collect})
-        people = await list_people(settings, layout)
+        await list_people(settings, layout)
+        people = read_people(layout)
         refs = [await collect_shard(people, 0, settings, layout) for _ in range(2)]
         acting = {p.id for p in people}
         offered = Counter(
             photo.kind for p in cast.people if str(p.id) in acting for photo in cast.photos(p)
         )
         images = {k: n for k, n in server.counts.items() if k.startswith("image:")}
-    assert kinds.keys() >= {"html", "empty"}
+        assert server.counts["person"] == len(people) == 10
+    assert kinds.keys() >= {"html", "empty", "truncated"}
     report = refs[0].report
-    assert report.skipped == {"empty": offered["empty"], "not_an_image": offered["html"]}
+    broken = {"empty": "empty", "not_an_image": "html", "truncated": "truncated"}
+    assert report.skipped == {reason: offered[kind] for reason, kind in broken.items()}
     assert report.given == offered.total()
-    assert set(images.values()) == {1}
+    assert Counter(images.values()) == {
+        1: report.kept,
+        TMDB.tries: report.given - report.kept,
+    }
     assert refs[1].digest == refs[0].digest
     assert refs[1].report == replace(report, reused=report.kept, seconds=refs[1].report.seconds)
     assert json.loads(layout.record("collect", 0).read_text())["complete"] is True
     assert {n["date"] for n in record_of(layout).notes.values()} == {
         datetime.now(UTC).date().isoformat()
     }
+
+
+def retired_of(layout) -> dict[str, str]:
+    return {f"{e['person_id']}/{e['key']}": e["why"] for e in record_of(layout).retired}
+
+
+def aside(layout):
+    return sorted(p.relative_to(layout.data).as_posix() for p in (layout.data).glob("retired/*/*"))
+
+
+async def test_a_photograph_that_is_dropped_is_set_aside_and_its_face_with_it(
+    shelf, collect, layout
+):
+    await collect(test_fraction=0.0)
+    face = layout.crop("train", "1", "k2")
+    face.parent.mkdir(parents=True)
+    face.write_bytes(b"a face")
+    data = shelf.photos["1"].pop("k2")
+    ref = await collect(test_fraction=0.0)
+    assert ref.report.kept == 11
+    assert retired_of(layout) == {"1/k2": "dropped"}
+    assert aside(layout) == ["retired/1/k2.jpg"]
+    assert not face.exists()
+    assert len(files_of(layout)) == 11
+    # It comes back: from where it is, not from the source.
+    shelf.photos["1"]["k2"] = data
+    ref = await collect(test_fraction=0.0)
+    assert (ref.report.kept, ref.report.reused) == (12, 12)
+    assert set(shelf.fetched.values()) == {1}
+    assert retired_of(layout) == {}
+    assert aside(layout) == []
+
+
+async def test_who_leaves_the_list_is_set_aside_and_comes_back_whole(shelf, collect, layout):
+    before = None
+    await collect()
+    before = {p: p.read_bytes() for p in files_of(layout)}
+    shelf.listed = [BO]
+    await collect()
+    assert set(retired_of(layout).values()) == {"left"}
+    assert len(aside(layout)) == 6
+    assert not (layout.data / "images" / "train" / "1").exists()
+    shelf.listed = [ANNA, BO]
+    await collect()
+    assert {p: p.read_bytes() for p in files_of(layout)} == before
+    assert set(shelf.fetched.values()) == {1}
+
+
+async def test_the_best_are_taken_and_the_rest_is_set_aside(shelf, collect, layout, settings):
+    await collect(photos_per_person=6)
+    changed = settings.collect.model_copy(update={"photos_per_person": 4})
+    await collect_shard(shelf.listed, 0, settings.model_copy(update={"collect": changed}), layout)
+    assert retired_of(layout) == {f"{p}/k{i}": "over_limit" for p in "12" for i in (4, 5)}
+    assert {e["key"] for e in record_of(layout).kept} == {"k0", "k1", "k2", "k3"}
+
+
+async def test_people_whom_the_source_does_not_tell_of_now_keep_their_photographs(
+    shelf, settings, layout
+):
+    await collect_shard(shelf.listed, 0, settings, layout)
+    shelf.silent = {"1"}
+    ref = await collect_shard(shelf.listed, 0, settings, layout)
+    assert (ref.report.kept, ref.report.skipped) == (12, {"unreachable": 1})
+    assert aside(layout) == []
+    shelf.silent, shelf.gone = set(), {"1"}
+    ref = await collect_shard(shelf.listed, 0, settings, layout)
+    assert set(retired_of(layout).values()) == {"gone"}
+
+
+async def test_an_adult_is_left_out_with_their_photographs(shelf, settings, layout):
+    await collect_shard(shelf.listed, 0, settings, layout)
+    shelf.adult = {"2"}
+    ref = await collect_shard(shelf.listed, 0, settings, layout)
+    assert (ref.report.kept, ref.report.skipped) == (6, {"adult": 1})
+    assert len(aside(layout)) == 6
+
+
+async def test_nobody_is_asked_about_who_has_not_changed(shelf, settings, layout):
+    settings = settings.model_copy(
+        update={"collect": settings.collect.model_copy(update={"shards": 1})}
+    )
+    for _ in range(3):
+        await list_people(settings, layout)
+        await collect_shard(shelf.listed, 0, settings, layout)
+    assert shelf.asked == {"1": 1, "2": 1}
+    assert shelf.asked_since == [datetime.now(UTC).date()] * 2
+    shelf.changes, shelf.photos["2"]["new"] = {"2", "77"}, jpeg(77)
+    listed = await list_people(settings, layout)
+    assert listed.changed == 2
+    ref = await collect_shard(shelf.listed, 0, settings, layout)
+    assert ref.report.kept == 13
+    assert shelf.asked == {"1": 1, "2": 2}
+    # Too long ago to tell: everybody is asked about, nothing is fetched again.
+    shelf.changes = None
+    await list_people(settings, layout)
+    await collect_shard(shelf.listed, 0, settings, layout)
+    assert shelf.asked == {"1": 2, "2": 3}
+    assert set(shelf.fetched.values()) == {1}
+
+
+def age_photographs(layout, days: int) -> None:
+    record = record_of(layout)
+    for entry in [*record.kept, *record.retired]:
+        then = datetime.fromisoformat(entry["origin"]["fetched_at"]) - timedelta(days=days)
+        entry["origin"]["fetched_at"] = then.isoformat()
+    record.save(layout.record("collect", 0))
+
+
+async def test_old_photographs_are_fetched_anew_or_deleted(shelf, collect, layout):
+    await collect()
+    age_photographs(layout, 149)
+    await collect()
+    assert set(shelf.fetched.values()) == {1}
+    age_photographs(layout, 1)
+    shelf.photos["1"]["k0"] = ImageError("unreachable", "HTTP 503")
+    await collect()
+    assert set(shelf.fetched.values()) == {2}
+    fetched = {
+        (e["person_id"], e["key"]): e["origin"]["fetched_at"] for e in record_of(layout).kept
+    }
+    assert fetched["1", "k0"] < min(t for name, t in fetched.items() if name != ("1", "k0"))
+    age_photographs(layout, 31)  # the one is 181 days old now
+    ref = await collect()
+    assert ref.report.skipped == {"expired": 1}
+    assert not [p for p in files_of(layout) if p.parent.name == "1" and p.stem == "k0"]
+
+
+async def test_what_a_server_breaks_now_and_then_is_asked_for_again_at_the_end(shelf, collect):
+    shelf.tries = 4
+    whole, broken = jpeg(3), [b"", b"<html>busy</html>", jpeg(3)[:-20]]
+    fetch = shelf.fetch
+
+    async def moody(ref, file):
+        if ref.key == "k0" and broken:
+            file.write(broken.pop())
+        else:
+            await fetch(ref, file)
+
+    shelf.fetch, shelf.photos["1"]["k0"] = moody, whole
+    ref = await collect()
+    assert (ref.report.kept, ref.report.skipped, broken) == (12, {}, [])
+
+
+async def test_the_manifest_says_where_everything_is_from(shelf, collect, layout):
+    await collect()
+    for entry in record_of(layout).kept:
+        origin = entry["origin"]
+        assert origin["url"] == f"mem://{entry['key']}"
+        assert datetime.fromisoformat(origin["fetched_at"]).tzinfo is not None
+        assert origin.keys() >= {"width", "height", "vote_average", "vote_count", "language"}

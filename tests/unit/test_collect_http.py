@@ -26,7 +26,11 @@ from elenco.fingerprint import file_sha256
 from elenco.layout import Layout
 from elenco.records import Record, image_id
 from elenco.settings import Settings
-from elenco.sources.stage import collect_shard, list_people, read_people, shards_of
+from elenco.sources.listing import list_people
+from elenco.sources.people import read_people
+from elenco.sources.shards import shards_of
+from elenco.sources.stage import collect_shard
+from elenco.sources.tmdb import Tmdb
 from elenco.types import SPLITS, Person, ShardRef
 from tests.drawn_cast import FIRST_ID, HEIGHT, WIDTH, DrawnCast, drawing
 
@@ -48,13 +52,17 @@ async def serving(
     """A server of `cast` and the settings that point at it."""
     async with DemoServer(cast, rate_per_second=None, **options) as server:
         api = {"api_url": server.api_url, "token": SecretStr("demo"), "terms_accepted": True}
-        yield server, changed(settings, "tmdb", **api, rate_per_second=1000.0, retries=1)
+        yield (
+            server,
+            changed(settings, "tmdb", **api, rate_per_second=1000.0, retries=1, outage_seconds=0.0),
+        )
 
 
 async def collect(settings: Settings) -> ShardRef:
     """Everybody of the day as one shard."""
     layout = Layout.of(settings)
-    return await collect_shard(await list_people(settings, layout), SHARD, settings, layout)
+    await list_people(settings, layout)
+    return await collect_shard(read_people(layout), SHARD, settings, layout)
 
 
 def record_of(settings: Settings) -> Record:
@@ -65,7 +73,7 @@ def record_of(settings: Settings) -> Record:
 
 def files(settings: Settings) -> dict[str, bytes]:
     root = settings.paths.data / "images"
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*.jpg")}
 
 
 def images_asked(server: DemoServer) -> Counter[str]:
@@ -93,7 +101,7 @@ def assert_consistent(settings: Settings, ref: ShardRef, given: int) -> Record:
         expected.add(path)
         assert file_sha256(path) == entry["sha256"]
         assert probe(path.read_bytes(), 1.0) == ("JPEG", entry["width"], entry["height"])
-        assert {"person_id", "key", "split", "sha256", "url", "width", "height"} <= set(entry)
+        assert {"person_id", "key", "split", "sha256", "origin", "width", "height"} <= set(entry)
     assert set((settings.paths.data / "images").rglob("*.jpg")) == expected
     assert not list(settings.paths.data.rglob(".tmp-*"))
     return record
@@ -112,7 +120,7 @@ async def test_photographs_are_stored_by_split(settings):
     by_person = {person: set() for person in range(FIRST_ID, FIRST_ID + len(COUNTS))}
     for entry in record.kept:
         by_person[int(entry["person_id"])].add(entry["split"])
-        assert entry["url"].startswith(f"{server.url}/t/p/h632/")
+        assert entry["origin"]["url"].startswith(f"{server.url}/t/p/h632/")
     assert all("train" in splits for splits in by_person.values())
     assert set().union(*by_person.values()) == set(SPLITS)
 
@@ -215,7 +223,7 @@ async def test_broken_photographs_are_counted_by_reason(settings):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("days", "again"), [(7, 0), (0, 1)])
+@pytest.mark.parametrize(("days", "again"), [(7, 0), (0, Tmdb.tries)])
 async def test_broken_photographs_are_asked_for_again_after_some_days(settings, days, again):
     settings = changed(settings, "collect", retry_skipped_days=days)
     async with serving(DrawnCast([3, 3], {"/p101x0.jpg": b"<html>"}), settings) as (
@@ -245,7 +253,8 @@ async def test_people_without_photographs_and_people_who_are_gone(settings):
     cast = DrawnCast([3, 0, 2, 2])
     async with serving(cast, settings) as (_, settings):
         layout = Layout.of(settings)
-        people = await list_people(settings, layout)
+        await list_people(settings, layout)
+        people = read_people(layout)
         cast.gone.add(FIRST_ID + 2)
         ref = await collect_shard(people, SHARD, settings, layout)
     record = assert_consistent(settings, ref, 3 + 1 + 1 + 2)
@@ -264,7 +273,8 @@ async def test_a_photograph_that_is_listed_no_more_leaves_the_record(settings):
         ref = await collect(settings)
         assert images_asked(server) == asked
     assert (ref.report.given, ref.report.kept) == (7, 7)
-    assert len(files(settings)) == 8
+    assert len(files(settings)) == 7
+    assert [e["why"] for e in record_of(settings).retired] == ["dropped"]
 
 
 async def test_another_test_fraction_moves_files(settings):
@@ -316,7 +326,7 @@ async def test_other_formats_are_stored_as_jpeg(settings, tmp_path, kind):
 
 
 async def test_faults_of_the_network_lose_nothing(settings):
-    faults = Faults(server_errors=0.15, too_many=0.02, cut=0.15, html=0.1)
+    faults = Faults(internal_errors=0.08, unavailable=0.07, too_many=0.02, cut=0.15, html=0.1)
     async with serving(DrawnCast([8] * 6), settings, faults=faults) as (_, settings):
         patient = changed(settings, "tmdb", retries=8)
         assert_consistent(patient, await collect(patient), 48)
@@ -365,10 +375,13 @@ async def test_the_disk_is_full(settings, tmp_path):
         "import asyncio, resource, signal\n"
         "from elenco.layout import Layout\n"
         "from elenco.settings import load_settings\n"
-        "from elenco.sources.stage import collect_shard, list_people\n"
+        "from elenco.sources.listing import list_people\n"
+        "from elenco.sources.people import read_people\n"
+        "from elenco.sources.stage import collect_shard\n"
         "settings = load_settings()\n"
         "layout = Layout.of(settings)\n"
-        "people = asyncio.run(list_people(settings, layout))\n"
+        "asyncio.run(list_people(settings, layout))\n"
+        "people = read_people(layout)\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))\n"
         "try:\n"
@@ -487,9 +500,10 @@ async def test_other_formats_of_a_folder_are_stored_as_jpeg(settings, tmp_path):
 async def test_the_people_of_the_day_are_written_down(settings):
     async with serving(DrawnCast([2] * 30), settings) as (_, settings):
         settings = changed(settings, "collect", people=25)
-        people = await list_people(settings, Layout.of(settings))
+        listing = await list_people(settings, Layout.of(settings))
+    people = read_people(Layout.of(settings))
     assert len(people) == 25
-    assert read_people(Layout.of(settings)) == people
+    assert {p.id for part in listing.shards for p in part} == {p.id for p in people}
 
 
 @pytest.mark.parametrize("count", [0, 1])

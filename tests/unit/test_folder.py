@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import date
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from elenco.errors import ConfigError, ImageError
 from elenco.faces.images import encode_jpeg
 from elenco.sources.folder import edition, open_source
 from elenco.types import Person
+from tests.tmdb_help import everybody, fetched
 
 JPEG = encode_jpeg(np.full((30, 30, 3), 128, np.uint8))
 
@@ -41,21 +43,34 @@ def put(folder, *names, data=JPEG):
         path.write_bytes(data)
 
 
+async def people_of(source):
+    """Everybody, checked to be said to act: nobody has to be asked about."""
+    candidates = await everybody(source, 10)
+    assert all(one.actor and not one.adult for one in candidates)
+    return [one.person for one in candidates]
+
+
+async def images_of(source, person_id):
+    told = await source.ask(person_id)
+    assert told.actor
+    assert not told.adult
+    return list(told.images)
+
+
 async def names_of(source, person_id):
-    refs = await source.images(Person(person_id, ""))
-    return [ref.url.rsplit("/", 1)[1] for ref in refs]
+    return [ref.url.rsplit("/", 1)[1] for ref in await images_of(source, person_id)]
 
 
 async def test_who_has_most_photographs_comes_first_then_by_name(folder, opened):
     put(folder, "B_b/1.jpg", "C/1.jpg", "C/2.jpg", "A/1.jpg")
     async with opened() as source:
-        people = await source.people(10)
+        people = await people_of(source)
         assert [(p.id, p.name, p.popularity) for p in people] == [
             ("C", "C", 2.0),
             ("A", "A", 1.0),
             ("B_b", "B b", 1.0),
         ]
-        assert await source.people(2) == people[:2]
+        assert [(await source.ask(p.id)).name for p in people] == [p.name for p in people]
 
 
 async def test_which_files_are_photographs(folder, opened):
@@ -66,19 +81,22 @@ async def test_which_files_are_photographs(folder, opened):
     (folder / "A" / "folder.jpg").mkdir()
     async with opened() as source:
         assert sorted(await names_of(source, "A")) == sorted(shown)
-        assert [person.id for person in await source.people(10)] == ["A"]
+        assert [person.id for person in await people_of(source)] == ["A"]
 
 
 async def test_spaces_and_letters_of_all_scripts(folder, opened):
     names = ["Zoë Kravitz", "Анна", "李 小龍", "Cher (née Sarkisian)", "a'b\"c#?%20"]
     put(folder, *(f"{name}/élan vital {name}.jpg" for name in names))
     async with opened() as source:
-        people = await source.people(10)
+        people = await people_of(source)
         assert {person.name for person in people} == set(names)
         keys = set()
         for person in people:
-            (ref,) = await source.images(person)
-            assert await source.fetch(ref) == JPEG
+            (ref,) = await images_of(source, person.id)
+            assert await fetched(source, ref) == JPEG
+            assert await source.address(ref) == str(
+                folder / person.id / f"élan vital {person.id}.jpg"
+            )
             keys.add(ref.key)
         assert len(keys) == len(names)
         assert all(key.isalnum() and key.isascii() for key in keys)
@@ -93,18 +111,18 @@ async def test_a_name_that_is_not_utf8_is_named(folder, opened, name):
         file.write(JPEG)
     async with opened() as source:
         with pytest.raises(ConfigError, match=r"caf.*rename it") as caught:
-            await source.people(10)
+            await people_of(source)
     str(caught.value).encode()
 
 
 async def test_keys_stay_and_a_changed_file_has_another_version(folder, opened):
     put(folder, "A/1.jpg", "B/1.jpg")
     async with opened() as source:
-        (first,) = await source.images(Person("A", ""))
-        (other,) = await source.images(Person("B", ""))
+        (first,) = await images_of(source, "A")
+        (other,) = await images_of(source, "B")
         put(folder, "A/1.jpg", data=JPEG + b"changed")
         put(folder, "A/0.jpg")
-        refs = await source.images(Person("A", ""))
+        refs = await images_of(source, "A")
     assert first.key != other.key
     assert refs[1].key == first.key
     assert refs[1].version != first.version
@@ -113,38 +131,46 @@ async def test_keys_stay_and_a_changed_file_has_another_version(folder, opened):
 async def test_a_moved_folder_keeps_its_keys(folder, opened, tmp_path):
     put(folder, "A/1.jpg")
     async with opened() as source:
-        before = await source.images(Person("A", ""))
+        before = await images_of(source, "A")
     folder.rename(tmp_path / "elsewhere")
     async with opened(folder=tmp_path / "elsewhere") as source:
-        after = await source.images(Person("A", ""))
+        after = await images_of(source, "A")
     assert [(r.key, r.version) for r in before] == [(r.key, r.version) for r in after]
 
 
-async def test_no_more_photographs_than_asked_for(folder, opened):
-    put(folder, *(f"A/{number}.jpg" for number in range(9)))
+async def test_photographs_are_told_by_name_and_all_of_them(folder, opened):
+    """How many of them are collected is not for the source to say."""
+    put(folder, *(f"A/{number}.jpg" for number in range(9, -1, -1)))
     async with opened(photos_per_person=4) as source:
-        assert await names_of(source, "A") == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+        assert await names_of(source, "A") == [f"{number}.jpg" for number in range(10)]
+
+
+async def test_what_changed_is_not_remembered(folder, opened):
+    put(folder, "A/1.jpg")
+    async with opened() as source:
+        assert not source.remembers
+        assert await source.changed(date(2026, 1, 1), date(2026, 1, 2)) is None
 
 
 async def test_what_is_gone(folder, opened):
     put(folder, "A/1.jpg")
     async with opened() as source:
-        (ref,) = await source.images(Person("A", ""))
+        (ref,) = await images_of(source, "A")
         (folder / "A" / "1.jpg").unlink()
         with pytest.raises(ImageError) as caught:
-            await source.fetch(ref)
+            await fetched(source, ref)
         assert caught.value.reason == "unreadable"
-        assert await source.images(Person("A", "")) == []
+        assert await images_of(source, "A") == []
         with pytest.raises(LookupError, match="gone"):
-            await source.images(Person("B", ""))
+            await images_of(source, "B")
 
 
 async def test_a_large_file_is_not_read(folder, opened):
     put(folder, "A/1.jpg", data=bytes(200_000))
     async with opened(max_megabytes=0.1) as source:
-        (ref,) = await source.images(Person("A", ""))
+        (ref,) = await images_of(source, "A")
         with pytest.raises(ImageError) as caught:
-            await source.fetch(ref)
+            await fetched(source, ref)
     assert caught.value.reason == "too_large"
 
 
@@ -159,7 +185,7 @@ async def test_an_empty_folder_says_how_to_lay_it_out(folder, opened):
     put(folder, "loose.jpg", "A/read me.txt")
     async with opened() as source:
         with pytest.raises(ConfigError, match=r"no photographs.*\{person\}/\{photo\}\.jpg"):
-            await source.people(10)
+            await people_of(source)
 
 
 def test_the_edition_changes_with_the_files_of_those_people_only(settings, folder):

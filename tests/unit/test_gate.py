@@ -7,11 +7,15 @@ import pytest
 
 from elenco.errors import NotEnoughData, RegistryError, SpaceMismatch
 from elenco.layout import Layout
+from elenco.publication import judge, register
 from elenco.recognition.gate import compare
 from elenco.recognition.recogniser import Recogniser
+from elenco.registry import Registry
+from elenco.rights.denylist import deny
 from elenco.settings import load_settings
-from elenco.storage import write_npz
-from elenco.types import EmbeddingSpace, Person
+from elenco.storage import replace_symlink, write_npz
+from elenco.types import EmbeddingSpace, Person, TrainedRef
+from tests.small_data import add_version, build_version
 
 SPACE = EmbeddingSpace("fake", "ab" * 32, 4, "none")
 OTHER = EmbeddingSpace("other", "cd" * 32, 4, "none")
@@ -184,6 +188,68 @@ def test_missing_embeddings_and_a_damaged_candidate_are_errors(versions):
     (versions.candidate / "metrics.json").unlink()
     with pytest.raises(RegistryError, match="damaged"):
         versions.compare(knows("ab"), knows("ab"))
+
+
+@pytest.fixture
+def withdrawn(layout) -> Registry:
+    """v1 of everybody, v2 of all but Bo; Bo was forgotten while v1 was in use."""
+    registry = Registry(layout.recogniser)
+    registry.promote(add_version(layout, {"a": "Ana", "b": "Bo"}), "test")
+    registry.decline(add_version(layout, {"a": "Ana", "c": "Cy"}), "worse")
+    registry.withdraw("v000001", "holds a person who was forgotten")
+    deny(layout, "b")
+    return registry
+
+
+def trained(layout: Layout, people: dict[str, str]) -> TrainedRef:
+    path = build_version(layout.recogniser / ".candidate-x", people, "tmdb")
+    return TrainedRef(path.relative_to(layout.models).as_posix(), "x", None, {})
+
+
+def test_a_version_that_holds_someone_forgotten_gives_way_to_any(withdrawn, settings, layout):
+    candidate = trained(layout, {"d": "Dora"})
+    verdict = judge(candidate, settings, layout)
+    assert verdict is not None
+    assert verdict.promote
+    published = register(candidate, verdict, layout)
+    assert (published.outcome, published.current) == ("promoted", "v000003")
+    assert published.reason == "v000001 holds a person who was forgotten"
+    assert withdrawn.names() == ["v000002", "v000003"]
+
+
+def test_the_denylist_alone_is_reason_enough(layout, settings):
+    Registry(layout.recogniser).promote(add_version(layout, {"a": "Ana", "b": "Bo"}), "test")
+    deny(layout, "b")
+    verdict = judge(trained(layout, {"a": "Ana"}), settings, layout)
+    assert verdict is not None
+    assert (verdict.promote, verdict.reason) == (
+        True,
+        "v000001 holds a person who was forgotten",
+    )
+
+
+def test_an_old_version_that_was_judged_before_may_take_its_place(withdrawn, settings, layout):
+    known = TrainedRef("recogniser/v000002", "a-c", "v000002", {})
+    verdict = judge(known, settings, layout)
+    assert register(known, verdict, layout).outcome == "promoted"
+    assert withdrawn.current_name() == "v000002"
+    assert withdrawn.names() == ["v000002"]
+    assert judge(known, settings, layout) is None
+
+
+def test_a_candidate_that_knows_someone_forgotten_is_not_registered(withdrawn, settings, layout):
+    candidate = trained(layout, {"a": "Ana", "b": "Bo"})
+    verdict = judge(candidate, settings, layout)
+    with pytest.raises(RegistryError, match=r"who was forgotten since: `elenco refresh`"):
+        register(candidate, verdict, layout)
+    assert withdrawn.names() == ["v000001", "v000002"]
+
+
+def test_what_a_killed_run_left_withdrawn_is_removed_by_the_next(withdrawn, settings, layout):
+    replace_symlink(layout.recogniser / "current", "v000002")
+    known = TrainedRef("recogniser/v000002", "a-c", "v000002", {})
+    assert register(known, judge(known, settings, layout), layout).outcome == "nothing new"
+    assert withdrawn.names() == ["v000002"]
 
 
 def test_defaults_leave_another_cast_to_a_person():

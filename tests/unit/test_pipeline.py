@@ -5,9 +5,13 @@ from hypothesis import strategies as st
 
 from elenco.errors import SpaceMismatch
 from elenco.faces.crops import CANONICAL_LANDMARKS
+from elenco.recognition import pipeline as module
 from elenco.recognition.pipeline import Face, Pipeline, one_each
 from elenco.recognition.recogniser import Answer, Recogniser
+from elenco.registry import Registry
+from elenco.rights.denylist import deny
 from elenco.types import Detections, EmbeddingSpace, Person
+from tests.small_data import add_version
 
 SPACE = EmbeddingSpace("fake", "ab" * 32, 3, "none")
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255,) * 3}
@@ -117,6 +121,37 @@ def test_an_embedder_of_another_space_is_refused(pipeline):
     other.space = EmbeddingSpace("fake", "cd" * 32, 3, "none")
     with pytest.raises(SpaceMismatch, match=r"cdcdcdcd.*elenco refresh"):
         Pipeline(StripDetector(), other, pipeline.recogniser, 0.9)
+
+
+def test_who_is_denied_is_never_named_and_nobody_else_in_their_place(pipeline):
+    people, model = pipeline.recogniser.people, pipeline.recogniser.model
+    without = Recogniser(SPACE, people, model, {"r"})
+    denying = Pipeline(pipeline.detector, pipeline.embedder, without, 0.9)
+    [faces] = denying.recognise([picture("red", "red", "green")])
+    assert names(faces) == [None, None, "Green"]
+    assert all(0.5 < face.probability <= 1 for face in faces)
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [("tmdb", [None, "Green"]), (None, [None, "Green"]), ("folder", ["Red", "Green"])],
+)
+def test_the_version_in_use_names_nobody_on_its_sources_denylist(
+    pipeline, settings, layout, monkeypatch, source, named
+):
+    people = {person.id: person.name for person in pipeline.recogniser.people}
+    Registry(layout.recogniser).promote(add_version(layout, people, source), "test")
+    deny(layout, "r")
+
+    def load(directory, denied=()):
+        assert directory.name == "v000001"
+        return Recogniser(SPACE, pipeline.recogniser.people, classify, denied)
+
+    monkeypatch.setattr(Recogniser, "load", load)
+    monkeypatch.setattr(module, "load_embedder", lambda *_: pipeline.embedder)
+    monkeypatch.setattr(module, "load_detector", lambda _: pipeline.detector)
+    [faces] = module.load_pipeline(settings, layout).recognise([picture("red", "green")])
+    assert names(faces) == named
 
 
 def answer(unknown: float, **people: float) -> Answer:

@@ -78,6 +78,34 @@ def test_vectors_of_another_shape_or_type_are_refused(bad):
         recogniser.identify(bad, SPACE)
 
 
+def denying(*denied: str, row):
+    recogniser, vectors = given(row)
+    without = Recogniser(SPACE, recogniser.people, recogniser.model, denied)
+    return without, without.identify(vectors, SPACE)[0]
+
+
+def test_who_is_denied_is_unknown_with_the_probability_that_they_had():
+    recogniser, answer = denying("1", row=[0.1, 0.6, 0.05, 0.25])
+    assert (answer.person_id, answer.name) == (None, None)
+    assert answer.probability == answer.unknown == pytest.approx(0.85)
+    assert [person for person, _, _ in answer.candidates] == ["0", "2"]
+    assert "1" not in {person.id for person in recogniser.people}
+
+
+def test_the_others_are_named_as_before_and_probabilities_still_sum_to_one():
+    _, answer = denying("1", row=[0.55, 0.1, 0.15, 0.2])
+    assert (answer.person_id, answer.probability) == ("0", pytest.approx(0.55))
+    assert answer.unknown == pytest.approx(0.3)
+    assert sum(p for _, _, p in answer.candidates) + answer.unknown == pytest.approx(1)
+
+
+def test_where_everybody_is_denied_everybody_is_unknown():
+    recogniser, answer = denying("0", "1", row=[0.6, 0.3, 0.1])
+    assert (answer.person_id, answer.candidates) == (None, ())
+    assert answer.probability == pytest.approx(1)
+    assert recogniser.people == ()
+
+
 @pytest.fixture(scope="module")
 def version(tmp_path_factory) -> Path:
     """A version as it is trained: three people on the axes, unknown under a cosine of 0.7."""
@@ -106,6 +134,12 @@ def test_a_version_on_disk_names_faces_over_its_threshold_and_calls_others_unkno
     for answer in answers:
         people = sum(probability for _, _, probability in answer.candidates)
         assert people + answer.unknown == pytest.approx(1, abs=1e-5)
+
+
+def test_a_version_on_disk_names_nobody_who_is_denied(version):
+    recogniser = Recogniser.load(version, {"p1"})
+    answers = recogniser.identify(np.eye(3, dtype=np.float32), SPACE)
+    assert [answer.name for answer in answers] == ["A", None, "C"]
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,13 @@ def test_lines_are_for_people_and_mark_the_version_in_use(registry, tmp_path):
         "  v000001  2026-11-24 03:59   1,200 people  facenet  top-1 98.77%",
         "* v000002  2026-11-24 03:59   1,200 people  facenet  top-1 98.77%",
     ]
+    registry.withdraw("v000002", "test")
+    assert [
+        version.line().endswith("98.77%  withdrawn") for version in registry.list_versions()
+    ] == [
+        False,
+        True,
+    ]
 
 
 def test_a_version_without_measurement_and_a_damaged_one_are_listed_as_such(registry, tmp_path):
@@ -221,19 +228,96 @@ def test_a_broken_line_within_the_log_is_named(registry, tmp_path):
     assert registry.current_name() == "v000001"
 
 
+def events(registry) -> list[tuple[str, str]]:
+    lines = (registry.root / "promotions.jsonl").read_text().splitlines()
+    return [(e["event"], e["version"]) for e in map(json.loads, lines)]
+
+
+def test_a_withdrawn_version_stays_in_use_until_there_is_another(registry, tmp_path):
+    promoted(registry, tmp_path, 2)
+    registry.withdraw("v000002", "holds somebody")
+    registry.withdraw("v000002", "again")
+    assert registry.withdrawn("v000002")
+    assert not registry.withdrawn("v000001")
+    assert registry.current().is_dir()
+    assert events(registry)[-1] == ("withdrawn", "v000002")
+    assert events(registry).count(("withdrawn", "v000002")) == 1
+    registry.remove_withdrawn()
+    assert registry.current().is_dir()
+    [name] = add(registry, tmp_path)
+    registry.promote(name, "without them")
+    assert registry.names() == ["v000001", "v000003"]
+    assert events(registry)[-1] == ("removed", "v000002")
+    assert not list(registry.root.glob(".tmp-*"))
+
+
+def test_nothing_goes_back_to_a_withdrawn_version(registry, tmp_path):
+    promoted(registry, tmp_path, 3)
+    registry.withdraw("v000002", "holds somebody")
+    for name in ("v000002", "v000003"):
+        registry.withdraw(name, "holds somebody")
+        with pytest.raises(RegistryError, match=rf"{name} is withdrawn: .*elenco refresh"):
+            registry.promote(name, "test")
+    assert registry.find_by_fingerprint("f1") is None
+    assert registry.rollback() == "v000001"
+    assert registry.names() == ["v000001"]
+
+
+def test_a_withdrawn_version_with_nothing_before_it_is_not_rolled_back(registry, tmp_path):
+    promoted(registry, tmp_path, 2)
+    registry.withdraw("v000001", "holds somebody")
+    with pytest.raises(RegistryError, match="no version before v000002"):
+        registry.rollback()
+
+
+def test_a_version_in_use_is_not_removed_and_a_removed_number_not_given_again(registry, tmp_path):
+    promoted(registry, tmp_path, 2)
+    with pytest.raises(RegistryError, match=r"v000002 is in use .*models promote"):
+        registry.remove("v000002", "test")
+    registry.remove("v000001", "test")
+    assert registry.names() == ["v000002"]
+    with pytest.raises(RegistryError, match="there is no version 'v000001'"):
+        registry.remove("v000001", "test")
+    assert registry.decided("v000001")
+    registry.take_out_of_use("test")
+    registry.take_out_of_use("nothing to do")
+    assert registry.current_name() is None
+    assert events(registry)[-1] == ("taken out of use", "v000002")
+    registry.remove("v000002", "test")
+    assert add(registry, tmp_path) == ["v000003"]
+    registry.promote("v000003", "test")
+    with pytest.raises(RegistryError, match="no version before v000003"):
+        registry.rollback()
+
+
+def test_what_was_killed_between_the_log_and_the_removal_is_removed_later(registry, tmp_path):
+    promoted(registry, tmp_path, 2)
+    shutil.copytree(registry.root / "v000001", tmp_path / "kept")
+    registry.remove("v000001", "test")
+    (tmp_path / "kept").rename(registry.root / "v000001")
+    with pytest.raises(RegistryError, match="withdrawn"):
+        registry.promote("v000001", "test")
+    assert registry.find_by_fingerprint("f0") is None
+    registry.remove_withdrawn()
+    assert registry.names() == ["v000002"]
+
+
 KILLED_AT_EVERY_LINE = """
 import os, shutil, sys
 from pathlib import Path
-import elenco.registry, elenco.storage
+import elenco.promotions, elenco.registry, elenco.storage
 from elenco.registry import Registry
 
 start, operation, before, after = Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
-watched = {elenco.registry.__file__, elenco.storage.__file__}
+watched = {m.__file__ for m in (elenco.promotions, elenco.registry, elenco.storage)}
 
 def act(root):
     registry = Registry(root / "recogniser")
     if operation == "register":
         registry.register(root / "built")
+    elif operation == "withdraw":
+        registry.withdraw("v000002", "test")
+        registry.promote("v000003", "test")
     elif operation == "promote":
         registry.promote("v000003", "test")
     else:
@@ -269,14 +353,18 @@ while True:
     current = registry.current().name
     assert current in (before, after), (line, current)
     names = [version.name for version in registry.list_versions()]
-    assert names[:3] == ["v000001", "v000002", "v000003"], (line, names)
+    gone = ["v000002"] if operation == "withdraw" and current == after else []
+    assert {"v000001", "v000002", "v000003"} - set(names) <= set(gone), (line, names)
     assert all(version.current == (version.name == current) for version in registry.list_versions())
     # What was killed can be done again, and the way back is the same as if it had not been.
     if operation != "register":
         if current == before:
             act(root)
         assert registry.current_name() == after, line
-        back = {"promote": "v000002", "rollback": None}[operation]
+        back = {"promote": "v000002", "rollback": None, "withdraw": "v000001"}[operation]
+        if operation == "withdraw":
+            registry.remove_withdrawn()
+            assert registry.names() == ["v000001", "v000003"], line
     else:
         if (root / "built").exists():
             act(root)
@@ -299,6 +387,7 @@ print(line)
         ("register", "v000002", "v000002"),
         ("promote", "v000002", "v000003"),
         ("rollback", "v000002", "v000001"),
+        ("withdraw", "v000002", "v000003"),
     ],
 )
 def test_killed_at_any_line_it_is_as_before_or_as_after(tmp_path, operation, before, after):

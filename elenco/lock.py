@@ -1,4 +1,4 @@
-"""One refresh at a time in a data directory."""
+"""One process at a time changes a data directory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,8 @@ from elenco.storage import remove_leftovers
 
 
 @contextmanager
-def refresh_lock(settings: Settings) -> Iterator[None]:
+def hold(settings: Settings) -> Iterator[None]:
     """Hold the data directory; the kernel lets go of it when the process ends, however it ends.
-
-    What killed runs left half-written is removed once the lock is held.
 
     Raises:
         Locked: another process holds it.
@@ -31,8 +29,19 @@ def refresh_lock(settings: Settings) -> Iterator[None]:
             "data directory of its own with ELENCO_PATHS__DATA"
         ) from None
     try:
-        remove_leftovers(settings.paths.data)
-        remove_leftovers(layout.recogniser)
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def refresh_lock(settings: Settings) -> Iterator[None]:
+    """`hold` for whoever writes: what killed runs left half-written is removed first.
+
+    Raises:
+        Locked: another process holds it.
+    """
+    with hold(settings):
+        remove_leftovers(settings.paths.data)
+        remove_leftovers(Layout.of(settings).recogniser)
+        yield

@@ -1,0 +1,1 @@
+"""What is owed to the people shown and to the source: forgetting, deleting, keeping no longer."""
