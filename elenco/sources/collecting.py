@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
-from elenco.errors import ImageError, SourceError, SourceUnreachable, UnexpectedAnswer
+from elenco.errors import ImageError, SourceUnreachable, UnexpectedAnswer
 from elenco.fingerprint import digest
 from elenco.layout import Layout
 from elenco.progress import track
@@ -18,19 +18,19 @@ from elenco.records import PASSING, Record, image_id
 from elenco.rights.retention import expire
 from elenco.settings import Settings
 from elenco.sources.answers import Answers
+from elenco.sources.away import Away
 from elenco.sources.base import Source, Told
 from elenco.sources.concurrent import run_all
 from elenco.sources.network import shared_bounds
-from elenco.sources.photograph import Entry, entry_of, facts_of, move, said_of, store
-from elenco.types import SPLITS, ImageRef, Person, Skipped, Split
+from elenco.sources.photograph import Entry, entry_of, facts_of, said_of, store
+from elenco.sources.places import bring, set_aside
+from elenco.types import ImageRef, Person, Skipped, Split
 
 # Raise it when the same photographs would be stored otherwise.
 COLLECT_VERSION = "2"
 PEOPLE_AT_ONCE = 32
 PEOPLE_BETWEEN_SAVES = 50
 IN_MEMORY = 256 << 10  # bytes
-# More of these than photographs that were had, and the run ends: it is the source that is away.
-FEW_PASSING = 5
 # What a server that breaks answers now and then may send whole the next time.
 BROKEN = frozenset({"empty", "not_an_image", "truncated"})
 
@@ -76,7 +76,8 @@ class Collecting:
         self._answers = Answers(layout, shard, settings.collect.image_size)
         self._again: list[_Wanted] = []
         self._why: dict[str, str] = {}  # person -> why their photographs are listed no more
-        self._had = self._passing = self._done = 0
+        self._away = Away()
+        self._done = 0
         self._now = datetime.now(UTC)
         inputs = digest(sorted(person.id for person in people))
         self.record = Record("collect", version, inputs)
@@ -117,7 +118,7 @@ class Collecting:
         for name, entry in gone.items():
             why = self._why.get(entry["person_id"], "left")
             self._retired[name] = entry | {"retired_at": self._now.date().isoformat(), "why": why}
-            self._retire(entry)
+            set_aside(self._layout, entry)
         record.retired = list(self._retired.values())
         record.complete = True
         self._sort(record)
@@ -181,7 +182,7 @@ class Collecting:
             self.record.skipped.append(Skipped(person.id, "gone", str(error)))
             return None
         except (SourceUnreachable, UnexpectedAnswer) as error:  # what is there of them stays
-            self._passed(error)
+            self._away.failed(error)
             silent = isinstance(error, SourceUnreachable)
             reason = "unreachable" if silent else "unexpected_answer"
             self.record.skipped.append(Skipped(person.id, reason, str(error)))
@@ -204,7 +205,7 @@ class Collecting:
         for ref in refs:
             name, split = image_id(ref.person_id, ref.key), splits[ref.key]
             path = self._layout.image(split, ref.person_id, ref.key)
-            there = self._bring(ref, path)
+            there = bring(self._layout, ref, split)
             known = self._known.get(name) or (self._retired.get(name) if there else None)
             self._retired.pop(name, None)
             if known is not None:
@@ -250,7 +251,7 @@ class Collecting:
         except ImageError as error:
             self._failed(source, wanted, error)
             return
-        self._had += 1
+        self._away.had()
         url = await source.address(wanted.ref)
         self._keep(entry_of(wanted.ref, wanted.split, facts, url, self._now), reused=False)
 
@@ -258,10 +259,10 @@ class Collecting:
         """Try again at the end what may be whole then; else remember that it is not."""
         if error.reason in PASSING:
             if wanted.tries == 1:
-                self._passed(error)
+                self._away.failed(error)
             most = 2
         else:
-            self._had += 1
+            self._away.had()
             most = source.tries if error.reason in BROKEN else 1
         if wanted.tries < min(most, source.tries):
             self._again.append(wanted)
@@ -286,19 +287,6 @@ class Collecting:
         self.reused += reused
         self.record.kept.append(entry)
 
-    def _passed(self, error: ImageError | SourceError) -> None:
-        """Raise what is wrong as soon as the source seems to be away, or to have changed."""
-        self._passing += 1
-        if self._passing <= max(FEW_PASSING, self._had):
-            return
-        if isinstance(error, UnexpectedAnswer):
-            raise error
-        raise SourceUnreachable(
-            f"{self._passing} of {self._passing + self._had} photographs could not be had "
-            f"({error}): check the source and the network, then run again; what was fetched "
-            "is kept"
-        )
-
     def _due(self, known: Entry) -> bool:
         """Whether a photograph has to be fetched anew although it has not changed."""
         if self._layout.source_id != "tmdb":
@@ -310,28 +298,6 @@ class Collecting:
         age = self._now.date() - date.fromisoformat(note["date"])
         days = timedelta(days=self._settings.collect.retry_skipped_days)
         return note["version"] == ref.version and age < days
-
-    def _bring(self, ref: ImageRef, path: Path) -> bool:
-        """Whether the photograph's file is on disk, in whatever version; brought to its place."""
-        if path.exists():
-            return True
-        places = [self._layout.image(split, ref.person_id, ref.key) for split in SPLITS]
-        for other in (*places, self._layout.retired(ref.person_id, ref.key)):
-            if other.exists():
-                move(other, path)
-                return True
-        return False
-
-    def _retire(self, entry: Entry) -> None:
-        """Set a photograph aside, and delete its face: what is left is listed."""
-        aside = self._layout.retired(entry["person_id"], entry["key"])
-        for split in SPLITS:
-            self._layout.crop(split, entry["person_id"], entry["key"]).unlink(missing_ok=True)
-            path = self._layout.image(split, entry["person_id"], entry["key"])
-            if path.exists():
-                move(path, aside)
-                with contextlib.suppress(OSError):  # the folder of a person with others
-                    path.parent.rmdir()
 
     @staticmethod
     def _sort(record: Record) -> None:
