@@ -17,7 +17,7 @@ from tasks.progress import progress_artifact
 _DEPENDS = {"photos_per_person", "image_size", "max_megabytes", "max_megapixels", "test_fraction"}
 
 
-@task(task_run_name="list the people of the day", retries=1, retry_delay_seconds=60)
+@task(task_run_name="list the people of the day")
 def list_people(settings: Settings) -> Listing:
     """The people of the day, cut into shards; the list is written with its date."""
     with progress_artifact(), turns(settings):
