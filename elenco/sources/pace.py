@@ -38,10 +38,12 @@ class Pace:
 
     async def acquire(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Wait until a request may begin; it counts as begun on return."""
-        await self._bucket.acquire(sleep)
-        while self.turn is not None and not self._held.is_set():
-            await self._take()
-            await self._bucket.acquire(sleep)  # many may have waited for the turn
+        while True:
+            if self.turn is not None and not self._held.is_set():
+                await self._take()
+            await self._bucket.acquire(sleep)
+            if self.turn is None or self._held.is_set():  # else it ended meanwhile
+                return
 
     async def give_back(self) -> None:
         """End the turn now; the next request takes another."""

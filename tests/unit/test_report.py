@@ -10,11 +10,19 @@ from elenco.recognition.pipeline import Face
 from elenco.report.card import write_card
 from elenco.report.markdown import publication_report, stages_report, training_report
 from elenco.report.metrics import metrics_table
+from elenco.report.people import people_section
 from elenco.report.sheet import CELL, NAMED, UNKNOWN, annotate, contact_sheet, data_uri
 from elenco.report.stages import stage_table
 from elenco.report.summary import summary_lines
 from elenco.settings import load_settings
-from elenco.types import PublishedRef, RefreshResult, StageReport, TrainedRef
+from elenco.types import (
+    Listing,
+    Person,
+    PublishedRef,
+    RefreshResult,
+    StageReport,
+    TrainedRef,
+)
 
 METRICS = {
     "people": 1234,
@@ -178,18 +186,31 @@ def test_a_picture_as_an_address():
 PUBLISHED = PublishedRef("v000002", "not promoted", "named right less often", "v000001", METRICS)
 
 
+CAME = [Person(str(n), f"New {n}", float(n)) for n in range(23)]
+LISTING = Listing("state/tmdb/people/2026-11-25.json", [CAME, []], CAME, [], 7, StageReport(23, 23))
+
+
+def test_who_came_and_left_is_told_by_popularity_and_not_without_end():
+    text = people_section(LISTING)
+    assert "23 people in `state/tmdb/people/2026-11-25.json`" in text
+    assert "- **came** 23: New 22 (22), New 21 (21), " in text
+    assert "New 3 (3), and 3 more" in text
+    assert text.endswith("- **left** nobody")
+
+
 def test_the_report_of_a_refresh_has_counts_outcome_and_a_picture_that_can_be_shown():
     stages = {"collect": StageReport(3, 2, 0, {"truncated": 1}, 1.0)}
     sheet = contact_sheet([np.full((50, 50, 3), 99, np.uint8)], ["Ann"])
-    text = stages_report(stages, sheet, PUBLISHED)
+    text = stages_report(stages, sheet, LISTING, PUBLISHED)
     assert text.startswith("# Refresh\n")
     assert stage_table(stages) in text
     assert publication_report(PUBLISHED) in text
+    assert people_section(LISTING) in text
     kind, _, body = text.split("](data:")[1].split(")")[0].partition(";base64,")
     data = base64.b64decode(body)
     assert (kind, data[:3]) == ("image/jpeg", b"\xff\xd8\xff")
     assert decode(data, 1).shape[2] == 3
-    alone = stages_report(stages, None, None)
+    alone = stages_report(stages, None)
     assert alone.startswith("# collect\n")
     assert "data:" not in alone
 
