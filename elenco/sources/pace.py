@@ -5,6 +5,7 @@ import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from contextvars import Context
 
 from elenco.sources.bucket import TokenBucket
 
@@ -56,7 +57,11 @@ class Pace:
     async def _take(self) -> None:
         if self._holder is None or self._holder.done():
             self._held, self._over = asyncio.Event(), asyncio.Event()
-            self._holder = asyncio.create_task(self._hold(self._held, self._over))
+            # The turn is the process's. In the context of the task that happened to take it, Prefect
+            # would hand it on when that task ends, whatever others are still about to send.
+            self._holder = asyncio.create_task(
+                self._hold(self._held, self._over), context=Context()
+            )
         holder = self._holder
         waiting = asyncio.create_task(self._held.wait())
         try:
