@@ -57,7 +57,7 @@ class Pace:
     async def _take(self) -> None:
         if self._holder is None or self._holder.done():
             self._held, self._over = asyncio.Event(), asyncio.Event()
-            # The turn is the process's. In the context of the task that happened to take it, Prefect
+            # The turn is the process's. In the context of the task that happens to take it Prefect
             # would hand it on when that task ends, whatever others are still about to send.
             self._holder = asyncio.create_task(
                 self._hold(self._held, self._over), context=Context()
