@@ -113,8 +113,8 @@ class Collecting:
         record = self.record
         listed = {image_id(e["person_id"], e["key"]) for e in record.kept}
         gone = {n: e for n, e in self._known.items() if n not in listed}
-        # First the record that tells of them, in case of a kill between the two.
-        self._write()
+        if gone:  # first the record that tells of them, in case of a kill between the two
+            self._write()
         for name, entry in gone.items():
             why = self._why.get(entry["person_id"], "left")
             self._retired[name] = entry | {"retired_at": self._now.date().isoformat(), "why": why}

@@ -33,16 +33,11 @@ from elenco.sources.stage import collect_shard
 from elenco.sources.tmdb import Tmdb
 from elenco.types import SPLITS, Person, ShardRef
 from tests.drawn_cast import FIRST_ID, HEIGHT, WIDTH, DrawnCast, drawing
+from tests.real_collect import changed
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARD = 3
 COUNTS = [9, 7, 5, 3]
-
-
-def changed(settings: Settings, section: str, **values: Any) -> Settings:
-    return settings.model_copy(
-        update={section: getattr(settings, section).model_copy(update=values)}
-    )
 
 
 @asynccontextmanager
