@@ -14,6 +14,7 @@
     ├── SpaceMismatch           vectors of two embedding spaces were about to be mixed
     ├── RegistryError           no such version, or none promoted yet
     ├── ExportError             a TF.js form could not be made, or disagrees with Keras
+    ├── WorkersLost             the processes that work on shards died
     └── Locked                  another refresh works in the same data directory
 
 Only `ImageError` is ever turned into a `Skipped`; the others end the run with their message.
@@ -85,5 +86,13 @@ class ExportError(ElencoError):
     """A TF.js form could not be made, or its outputs differ from Keras's."""
 
 
+class WorkersLost(ElencoError):
+    """The processes that work on shards died, or nobody can reach them."""
+
+
 class Locked(ElencoError):
     """Another refresh works in the same data directory."""
+
+
+class OutOfMemory(ElencoError):
+    """The device has too little memory for a batch, or for one item."""

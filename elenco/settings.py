@@ -70,11 +70,25 @@ class Faces(Section):
     batch: int = Field(default=32, ge=1, le=1024)
     min_score: Fraction = 0.9
     min_face_pixels: int = Field(default=20, ge=20)
+    first_look_pixels: int = Field(default=40, ge=20)
 
 
 class Embedding(Section):
     embedder: str = "facenet"
-    batch: int = Field(default=12, ge=1, le=4096)
+    batch: int = Field(default=0, ge=0, le=4096)
+    mirror: bool = False
+
+
+class Compute(Section):
+    runtime: Literal["auto", "keras", "openvino"] = "auto"
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    threads: int = Field(default=0, ge=0, le=256)
+
+
+class Scale(Section):
+    runner: Literal["threads", "dask"] = "threads"
+    dask_address: str = Field(default="", pattern=r"^((tcp|tls)://[^/\s]+:\d+)?$")
+    dask_workers: int = Field(default=2, ge=1, le=256)
 
 
 class Training(Section):
@@ -108,6 +122,8 @@ class Settings(BaseSettings):
     retention: Retention = Retention()
     faces: Faces = Faces()
     embedding: Embedding = Embedding()
+    compute: Compute = Compute()
+    scale: Scale = Scale()
     training: Training = Training()
     publish: Publish = Publish()
 

@@ -20,7 +20,7 @@ from tasks.progress import progress_artifact
             stage.EMBED_VERSION,
             i["detected"].digest,
             i["detected"].shard,
-            embedding_space(i["settings"].embedding.embedder),
+            embedding_space(i["settings"]),
         ),
     ),
     persist_result=True,

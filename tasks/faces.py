@@ -3,6 +3,7 @@
 from prefect import task
 
 from elenco.faces import stage
+from elenco.faces.agreement import load_chooser
 from elenco.layout import Layout
 from elenco.settings import Settings
 from elenco.types import ShardRef
@@ -28,5 +29,7 @@ def detect_shard(collected: ShardRef, settings: Settings) -> ShardRef:
     """Detect, choose, align and write the face of every photograph of a shard."""
     from elenco.faces.mtcnn import load_detector
 
+    layout = Layout.of(settings)
+    detector, chooser = load_detector(settings), load_chooser(settings, layout)
     with progress_artifact():
-        return stage.detect_shard(collected, settings, Layout.of(settings), load_detector(settings))
+        return stage.detect_shard(collected, settings, layout, detector, chooser)

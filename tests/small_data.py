@@ -39,7 +39,7 @@ class HashEmbedder:
     window = None
     model = None
 
-    def embed(self, crops):
+    def embed_raw(self, crops):
         seeds = [zlib.crc32(crop.tobytes()) for crop in crops]
         vectors = np.array([np.random.default_rng(seed).normal(size=8) for seed in seeds])
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
@@ -150,7 +150,11 @@ def face(entry: dict[str, Any]) -> dict[str, Any]:
         "box": [1.0, 2.0, 30.0, 40.0],
         "score": 0.99,
         "landmarks": [[0.0, 0.0]] * 5,
-        "faces": 1,
+        "size": 40.0,
+        "sharpness": 1.0,
+        "yaw": 5.0,
+        "pitch": 0.0,
+        "roll": -3.0,
     }
 
 

@@ -2,19 +2,21 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from elenco.compute.batches import Batches
+from elenco.compute.runtime import backend, on_gpu
 from elenco.errors import ConfigError
 from elenco.faces.crops import Window, cut
 from elenco.layout import Layout
-from elenco.quiet import import_tensorflow
 from elenco.settings import Settings
 from elenco.types import EmbeddingSpace
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 Crops = UInt8[np.ndarray, "n 256 256 3"]
 Vectors = Float32[np.ndarray, "n d"]
+
+CPU_BATCH, GPU_BATCH = 12, 384
+LEAST_AGREEMENT = 0.9999  # cosine of a network in lower precision with itself in float32
 
 # To add one: a module with SPACE and load(), and a line here. tests/contracts/test_embedder.py
 # picks it up.
@@ -48,8 +53,12 @@ class Embedder(Protocol):
     @property
     def model(self) -> "keras.Model": ...
 
+    def embed_raw(self, crops: Crops) -> Vectors:
+        """The network's own outputs for canonical crops (RGB); n may be 0. Safe in threads."""
+        ...
+
     def embed(self, crops: Crops) -> Vectors:
-        """Unit-length vectors of canonical crops (RGB); n may be 0. Safe to call from threads."""
+        """`embed_raw` at unit length."""
         ...
 
 
@@ -57,100 +66,135 @@ class NetworkEmbedder:
     """An `Embedder` whose network is built when it is first needed.
 
     Args:
-        space: as in `Embedder`.
+        space: as in `Embedder`, of the network alone.
         window: as in `Embedder`.
         build: makes the network with its weights loaded.
-        batch: how many crops go through the network at a time, rounded up as `_even_batches` says.
-            Always as many, filled up with black: convolutions of another batch size add up in
-            another order, and a crop's vector must not depend, to the last bit, on its neighbours
-            or on where a run was killed.
+        settings: `embedding.batch`, how many crops go through the network at a time (0: what suits
+            the device), rounded up to twelves; `embedding.mirror`, whether a vector is the mean of
+            the crop's and its mirror image's; `compute`.
     """
 
     def __init__(
-        self, space: EmbeddingSpace, window: Window, build: Callable[[], "keras.Model"], batch: int
+        self,
+        space: EmbeddingSpace,
+        window: Window,
+        build: Callable[[], "keras.Model"],
+        settings: Settings,
     ) -> None:
-        self.space = space
+        self.space = mirrored_space(space) if settings.embedding.mirror else space
         self.window = window
         self._build = build
-        self._model: keras.Model | None = None
-        self._batch = batch
-        # TensorFlow uses every core for one batch; two at once would only take more memory.
+        self._settings = settings
         self._lock = threading.RLock()
+
+    @cached_property
+    def _model(self) -> "keras.Model":
+        backend()
+        model = self._build()
+        return mirrored(model) if self._settings.embedding.mirror else model
 
     @property
     def model(self) -> "keras.Model":
         """float32 (n, size, size, 3) RGB, 0..255 -> (n, dim), not normalised to unit length."""
         with self._lock:
-            if self._model is None:
-                import_tensorflow()
-                self._model = self._build()
             return self._model
 
     @cached_property
-    def _even(self) -> tuple[int, Callable[[np.ndarray], np.ndarray]]:
-        """A batch size in which every place gives the same vector, and the network for it.
+    def _network(self) -> Batches:
+        """The network in batches in which every place gives the same vector.
 
         TensorFlow's convolutions add up the last rows of a batch in another order where they don't
         fill a block of its kernel; which rows these are depends on the processor's caches. Twelve
         fills those of AVX2; what holds here is tried.
         """
-        size = self.window.size
-        picture = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), np.uint8)
-        for batch in _even_batches(self._batch):
-            run = self._traced(batch)
-            places = run(np.repeat(picture.astype(np.float32), batch, 0))
+        compute, size = self._settings.compute, self.window.size
+        shape, blocks = (size, size, 3), size // 8 + 1
+        picture = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), np.uint8)
+        picture = picture.repeat(blocks, 1).repeat(blocks, 2)[:, :size, :size].astype(np.float32)
+        for batch in (*_even_batches(self._settings.embedding.batch), 1):
+            network = Batches(self._model, shape, batch, compute)
+            (places,) = network(picture.repeat(batch, 0))
             if (places == places[0]).all():
-                return batch, run
-        return 1, self._traced(1)
+                break
+        else:
+            raise AssertionError("a single picture differs from itself")
+        if compute.precision != "float32":
+            exact = compute.model_copy(update={"precision": "float32"})
+            (expected,) = Batches(self._model, shape, 1, exact)(picture)
+            self._check(places[0], expected[0])
+        return network
 
-    def _traced(self, batch: int) -> Callable[[np.ndarray], np.ndarray]:
-        import tensorflow as tf
+    def _check(self, vector: np.ndarray, expected: np.ndarray) -> None:
+        """Raise ConfigError if the vector of a lower precision is not that of float32."""
+        agreement = float((unit(vector[None])[0] * unit(expected[None])[0]).sum())
+        if not agreement >= LEAST_AGREEMENT:  # nan is not
+            precision = self._settings.compute.precision
+            raise ConfigError(
+                f"{self.space.embedder} in {precision} is {agreement:.5f} alike its float32 form "
+                f"(cosine), less than {LEAST_AGREEMENT}: set compute.precision "
+                "(ELENCO_COMPUTE__PRECISION) to float32"
+            )
 
-        model, size = self.model, self.window.size
-
-        @tf.function(input_signature=[tf.TensorSpec((batch, size, size, 3), tf.float32)])
-        def run(images: Any) -> Any:
-            return model(images, training=False)
-
-        return lambda images: run(images).numpy()
-
-    def embed(self, crops: Crops) -> Vectors:
+    def embed_raw(self, crops: Crops) -> Vectors:
         """Embed canonical crops.
 
         Args:
             crops: RGB; n may be 0.
 
         Returns:
-            Unit-length vectors in the order of the crops. The same crop gives the same vector,
+            The network's outputs in the order of the crops. The same crop gives the same vector,
             whatever is embedded with it.
 
         Raises:
             ValueError: not uint8 of the canonical shape.
+            OutOfMemory: one crop alone is too much for the device.
+            ConfigError: the runtime is not there, or its precision does not do for this network.
         """
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (256, 256, 3):
             raise ValueError(
                 f"crops must be uint8 (n, 256, 256, 3), not {crops.dtype} {crops.shape}"
             )
-        vectors = np.zeros((len(crops), self.space.dim), np.float32)
         if not len(crops):
-            return vectors
+            return np.zeros((0, self.space.dim), np.float32)
         with self._lock:
-            batch, run = self._even
-        images = np.zeros((batch, self.window.size, self.window.size, 3), np.float32)
-        for start in range(0, len(crops), batch):
-            part = crops[start : start + batch]
-            images[: len(part)] = cut(part, self.window)
-            images[len(part) :] = 0
-            with self._lock:
-                vectors[start : start + len(part)] = run(images)[: len(part)]
-        # Not by TensorFlow, whose reciprocal square root differs with the place in a batch too.
-        lengths = np.sqrt(np.square(vectors).sum(axis=1, keepdims=True))
-        return vectors / np.maximum(lengths, 1e-12)
+            network = self._network
+        return network(cut(crops, self.window).astype(np.float32))[0]
+
+    def embed(self, crops: Crops) -> Vectors:
+        """`embed_raw` at unit length; raises what it raises."""
+        return unit(self.embed_raw(crops))[0]
+
+
+def unit(vectors: Vectors) -> tuple[Vectors, Float32[np.ndarray, " n"]]:
+    """Bring vectors to unit length.
+
+    Not done by the network's runtime, whose reciprocal square root may differ with the place in a
+    batch.
+
+    Returns:
+        The unit vectors, zero where a vector is zero, and the lengths they had.
+    """
+    norms = np.sqrt(np.square(vectors).sum(axis=1))
+    return vectors / np.maximum(norms, 1e-12)[:, None], norms
+
+
+def mirrored(model: "keras.Model") -> "keras.Model":
+    """The mean of what a network says of a picture and of its mirror image."""
+    from keras import Input, Model, layers, ops
+
+    image = Input(model.input_shape[1:], name="image")
+    both = [model(image), model(ops.flip(image, axis=2))]
+    return Model(image, layers.Average()(both), name=f"{model.name}_mirrored")
+
+
+def mirrored_space(space: EmbeddingSpace) -> EmbeddingSpace:
+    """The space of the vectors of `mirrored`."""
+    return replace(space, preprocessing=f"{space.preprocessing}, mean with the mirror image")
 
 
 def _even_batches(batch: int) -> tuple[int, ...]:
     """Sizes to try for a batch."""
-    least = -(-batch // 12) * 12
+    least = -(-(batch or (GPU_BATCH if on_gpu() else CPU_BATCH)) // 12) * 12
     return least, 2 * least, 4 * least
 
 
@@ -165,16 +209,18 @@ def load_embedder(name: str, settings: Settings, layout: Layout) -> Embedder:
         WeightsError: its weights can't be fetched, or are not the ones expected.
     """
     module, function = _adapter(name)
-    key = (name, module.SPACE.weights_sha256, settings.embedding.batch, layout.models.resolve())
+    how = settings.embedding.model_dump_json(), settings.compute.model_dump_json()
+    key = (name, module.SPACE.weights_sha256, *how, layout.models.resolve())
     with _loading:
         if key not in _loaded:
             _loaded[key] = getattr(module, function)(settings, layout)
         return _loaded[key]
 
 
-def embedding_space(name: str) -> EmbeddingSpace:
-    """The space of an embedder's vectors, known without its weights. Raises ConfigError."""
-    return _adapter(name)[0].SPACE
+def embedding_space(settings: Settings) -> EmbeddingSpace:
+    """The space of the embedder that is set, known without its weights. Raises ConfigError."""
+    space = _adapter(settings.embedding.embedder)[0].SPACE
+    return mirrored_space(space) if settings.embedding.mirror else space
 
 
 def space_of(
@@ -185,7 +231,7 @@ def space_of(
     return EmbeddingSpace(name, weights_sha256, dim, f"{cut_from} to {window.size}, {pixels}")
 
 
-_loaded: dict[tuple[str, str, int, Path], Embedder] = {}
+_loaded: dict[tuple[str, str, str, str, Path], Embedder] = {}
 _loading = threading.Lock()
 
 

@@ -32,7 +32,7 @@ SPACE = space_of("dlib_resnet", WEIGHTS_SHA256, 128, DLIB_WINDOW, "RGB (x-mean)/
 def load(settings: Settings, layout: Layout) -> Embedder:
     """The embedder with the weights of the package. Raises WeightsError if they are damaged."""
     check_sha256(WEIGHTS, WEIGHTS_SHA256, "install Elenco again")
-    return NetworkEmbedder(SPACE, DLIB_WINDOW, partial(build, WEIGHTS), settings.embedding.batch)
+    return NetworkEmbedder(SPACE, DLIB_WINDOW, partial(build, WEIGHTS), settings)
 
 
 def build(weights: Path) -> "keras.Model":

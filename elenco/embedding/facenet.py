@@ -45,7 +45,7 @@ def load(settings: Settings, layout: Layout) -> Embedder:
         WeightsError: they can't be fetched or are damaged.
     """
     weights = fetch(WEIGHTS, layout.facenet_weights)
-    return NetworkEmbedder(SPACE, FACENET_WINDOW, partial(build, weights), settings.embedding.batch)
+    return NetworkEmbedder(SPACE, FACENET_WINDOW, partial(build, weights), settings)
 
 
 def build(weights: Path) -> "keras.Model":

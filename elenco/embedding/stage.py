@@ -5,15 +5,19 @@ import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from elenco.embedding.base import Embedder
+from elenco.compute.lanes import in_lanes
+from elenco.compute.runtime import threads_of
+from elenco.embedding.base import Embedder, unit
 from elenco.errors import ImageError, NotEnoughData, SpaceMismatch
 from elenco.faces.crops import CROP_SIZE
 from elenco.faces.images import decode
+from elenco.faces.quality import quality, relative_norms
 from elenco.fingerprint import bytes_sha256, digest, file_sha256
 from elenco.layout import Layout
 from elenco.progress import say, track
@@ -24,12 +28,23 @@ from elenco.turns import in_turn
 from elenco.types import SPLITS, DatasetRef, EmbeddingSpace, ShardRef, Skipped, StageReport
 
 # Raise it when the same crops and network would give other rows.
-EMBED_VERSION = "2"
-# A killed run loses no more than this many embedded crops.
+EMBED_VERSION = "3"
+CHUNK_CROPS = 48  # that a core works on at a time
+# A killed run loses no more than this many embedded crops, and those that are in the lanes.
 ROWS_BETWEEN_SAVES = 2048
+# What the detect stage measured of a face, and its column in the npz.
+MEASURES = {
+    "size": "sizes",
+    "sharpness": "sharpness",
+    "yaw": "yaws",
+    "pitch": "pitches",
+    "roll": "rolls",
+    "score": "scores",
+}
 
 Entry = dict[str, Any]
 Arrays = dict[str, np.ndarray]
+Embedded = tuple[np.ndarray, np.float32]  # the unit vector, and the length that it had
 
 
 @in_turn
@@ -42,7 +57,10 @@ def embed_shard(
     the same. The file, `layout.shard_npz(...)`, holds one row a crop, by person and key:
 
         vectors f32 (n, d), unit length     person_ids, keys, splits, crop_sha256   text (n,)
-        boxes f32 (n, 4)  scores f32 (n,)   meta   text (): JSON of space, version, inputs, complete
+        norms f32 (n,): the vectors' lengths before    boxes f32 (n, 4), in pixels of the photograph
+        sizes, sharpness, yaws, pitches, rolls, scores f32 (n,): see `elenco.faces.quality`
+        quality f32 (n,), 0..1: one number of them; small, blurred and turned faces are all here
+        meta   text (): JSON of space, version, inputs, complete
 
     Returns:
         The reference; its digest is the file's sha256. Crops that are missing, changed or damaged
@@ -69,23 +87,22 @@ def embed_shard(
         _write_if_changed(path, _shard(rows, vectors, embedder.space, meta))
         return rows
 
-    unsaved, size = 0, settings.embedding.batch
+    unsaved = 0
+    chunks = (new[start : start + CHUNK_CROPS] for start in range(0, len(new), CHUNK_CROPS))
+    embed = partial(_embed, settings=settings, layout=layout, embedder=embedder)
+    lanes = threads_of(settings.compute) + 1  # one more: somebody always waits for the disk
     with track(f"embed shard {detected.shard}", len(new)) as advance:
-        for start in range(0, len(new), size):
-            batch = new[start : start + size]
-            crops: dict[str, np.ndarray] = {}
-            for entry in batch:
-                try:
-                    crops[entry["crop_sha256"]] = _read_crop(entry, layout, settings)
-                except ImageError as error:
-                    skipped.append(Skipped(_id(entry), error.reason, str(error)))
-            if crops:
-                vectors |= zip(crops, embedder.embed(np.stack(list(crops.values()))), strict=True)
-            unsaved += len(crops)
+        for done in in_lanes(embed, chunks, lanes):
+            for entry, result in done:
+                if isinstance(result, ImageError):
+                    skipped.append(Skipped(_id(entry), result.reason, str(result)))
+                else:
+                    vectors[entry["crop_sha256"]] = result
+            unsaved += len(done)
             if unsaved >= ROWS_BETWEEN_SAVES:
                 save(complete=False)
                 unsaved = 0
-            advance(len(batch))
+            advance(len(done))
     kept = save(complete=True)
     report = StageReport.of(len(kept), skipped, reused, time.monotonic() - started)
     return ShardRef("embed", detected.shard, layout.relative(path), file_sha256(path), report)
@@ -103,6 +120,7 @@ def join_shards(
     Each holds, by person and key:
 
         vectors f32 (n, d)   person_ids, names, keys   text (n,)   labels i64 (n,)
+        quality, norms, sizes, sharpness, yaws, pitches, rolls, scores   f32 (n,)
         people   text (c,): the ids of both splits, sorted; a label is an index into it
         meta     text (): JSON of space and version
 
@@ -127,7 +145,8 @@ def join_shards(
             f"the shards of {embedder_name} are of {len(identities)} embedding spaces: "
             f"delete {layout.processed(embedder_name)} and refresh again"
         )
-    columns = ("vectors", "person_ids", "keys", "splits")
+    copied = ("vectors", "person_ids", "keys", "quality", "norms", *MEASURES.values())
+    columns = (*copied, "splits")
     rows = {name: np.concatenate([shard[name] for shard in shards]) for name in columns}
     people, labels = np.unique(rows["person_ids"], return_inverse=True)
     titles = np.array([names[person] for person in people.tolist()], dtype=str)
@@ -138,10 +157,8 @@ def join_shards(
         _write_if_changed(
             layout.joined(embedder_name, split),
             {
-                "vectors": rows["vectors"][chosen],
-                "person_ids": rows["person_ids"][chosen],
+                **{name: rows[name][chosen] for name in copied},
                 "names": titles[labels[chosen]],
-                "keys": rows["keys"][chosen],
                 "labels": labels[chosen].astype(np.int64),
                 "people": people,
                 "meta": np.array(meta),
@@ -181,6 +198,23 @@ def _id(entry: Entry) -> str:
     return image_id(entry["person_id"], entry["key"])
 
 
+def _embed(
+    chunk: list[Entry], settings: Settings, layout: Layout, embedder: Embedder
+) -> list[tuple[Entry, Embedded | ImageError]]:
+    """The vector of each entry's crop, or why there is none."""
+    results: dict[int, Embedded | ImageError] = {}
+    crops: dict[int, np.ndarray] = {}
+    for i, entry in enumerate(chunk):
+        try:
+            crops[i] = _read_crop(entry, layout, settings)
+        except ImageError as error:
+            results[i] = error
+    if crops:
+        vectors, norms = unit(embedder.embed_raw(np.stack(list(crops.values()))))
+        results |= dict(zip(crops, zip(vectors, norms, strict=True), strict=True))
+    return [(entry, results[i]) for i, entry in enumerate(chunk)]
+
+
 def _read_crop(entry: Entry, layout: Layout, settings: Settings) -> np.ndarray:
     """The crop of an entry; ImageError where it is not the one that the entry names."""
     path = layout.crop(entry["split"], entry["person_id"], entry["key"])
@@ -200,14 +234,15 @@ def _identity(space: EmbeddingSpace) -> dict[str, Any]:
     return {"space": asdict(space), "version": EMBED_VERSION}
 
 
-def _earlier(path: Path, space: EmbeddingSpace) -> dict[str, np.ndarray]:
-    """crop_sha256 -> vector of the file at `path`, empty unless of this space and version."""
+def _earlier(path: Path, space: EmbeddingSpace) -> dict[str, Embedded]:
+    """crop_sha256 -> what the file at `path` has of it; empty unless of this space and version."""
     try:
         arrays = read_npz(path)
         meta = json.loads(str(arrays["meta"]))
         if {key: meta[key] for key in ("space", "version")} != _identity(space):
             return {}
-        return dict(zip(arrays["crop_sha256"].tolist(), arrays["vectors"], strict=True))
+        embedded = zip(arrays["vectors"], arrays["norms"], strict=True)
+        return dict(zip(arrays["crop_sha256"].tolist(), embedded, strict=True))
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
@@ -217,22 +252,31 @@ def _earlier(path: Path, space: EmbeddingSpace) -> dict[str, np.ndarray]:
 
 def _shard(
     rows: Sequence[Entry],
-    vectors: Mapping[str, np.ndarray],
+    vectors: Mapping[str, Embedded],
     space: EmbeddingSpace,
     meta: dict[str, Any],
 ) -> Arrays:
     def text(name: str) -> np.ndarray:
         return np.array([row[name] for row in rows], dtype=str)
 
-    found = np.array([vectors[row["crop_sha256"]] for row in rows], np.float32)
+    own = [vectors[row["crop_sha256"]] for row in rows]
+    norms = np.array([norm for _, norm in own], np.float32)
+    measures = {
+        column: np.array([row[name] for row in rows], np.float32)
+        for name, column in MEASURES.items()
+    }
+    sizes, sharpness, yaws = (measures[name] for name in ("sizes", "sharpness", "yaws"))
+    relative = relative_norms(norms, space.embedder)
     return {
-        "vectors": found.reshape(-1, space.dim),
+        "vectors": np.array([vector for vector, _ in own], np.float32).reshape(-1, space.dim),
+        "norms": norms,
         "person_ids": text("person_id"),
         "keys": text("key"),
         "splits": text("split"),
         "crop_sha256": text("crop_sha256"),
         "boxes": np.array([row["box"] for row in rows], np.float32).reshape(-1, 4),
-        "scores": np.array([row["score"] for row in rows], np.float32),
+        **measures,
+        "quality": quality(sizes, sharpness, yaws, measures["scores"], relative),
         "meta": np.array(json.dumps(_identity(space) | meta, sort_keys=True)),
     }
 

@@ -5,18 +5,15 @@ enough around the face that no known embedder looks outside. An embedder is a `W
 network.
 """
 
-import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
-from elenco.faces.geometry import scale_of, similarity
+from elenco.faces.geometry import invert, scale_of, similarity, transform
 
 CROP_SIZE = 256  # pixels
-MAX_OVERSAMPLING = 16  # times the crop's resolution while a very large face is averaged down
 # Where dlib's 150x150 chips hold MTCNN's landmarks: left eye, right eye, nose, left and right
 # mouth corner, "left" as seen in the picture. Medians over 442 photographs of LFW.
 _DLIB_LANDMARKS = np.array(
@@ -40,10 +37,10 @@ class Window:
         ValueError: the window is empty or leaves the crop.
     """
 
-    x: float
-    y: float
-    width: float
-    height: float
+    x: int
+    y: int
+    width: int
+    height: int
     size: int
 
     def __post_init__(self) -> None:
@@ -77,18 +74,39 @@ def align(
         ValueError: the landmarks coincide.
     """
     matrix = similarity(landmarks, CANONICAL_LANDMARKS)
-    # Bilinear sampling reads four pixels. Where the face shrinks, sample finely enough to read
-    # them all, then average.
-    fine = min(MAX_OVERSAMPLING, max(1, math.ceil(1 / scale_of(matrix))))
-    matrix *= fine
-    matrix[:, 2] += (fine - 1) / 2  # pixel centres: index i becomes fine * i + (fine - 1) / 2
-    side = CROP_SIZE * fine
-    crop = cv2.warpAffine(
-        image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    if scale_of(matrix) < 1:
+        image, matrix = _reduced(image, matrix)
+    side = (CROP_SIZE, CROP_SIZE)
+    return cv2.warpAffine(
+        image, matrix, side, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    if fine > 1:
-        crop = cv2.resize(crop, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
-    return crop
+
+
+def _reduced(
+    image: UInt8[np.ndarray, "h w 3"], matrix: Float64[np.ndarray, "2 3"]
+) -> tuple[UInt8[np.ndarray, "h2 w2 3"], Float64[np.ndarray, "2 3"]]:
+    """The part of a picture that a crop shows, averaged down to the crop's resolution.
+
+    Bilinear sampling reads four pixels: where a face shrinks, it would skip some.
+
+    Returns:
+        The part and the transform from it to the crop.
+    """
+    scale = float(scale_of(matrix))
+    edges = np.array([[0, 0], [CROP_SIZE, 0], [0, CROP_SIZE], [CROP_SIZE, CROP_SIZE]], np.float64)
+    seen = transform(invert(matrix), edges)
+    size = np.array(image.shape[1::-1])
+    start = np.clip(np.floor(seen.min(0) - 2 / scale), 0, size - 1).astype(int)
+    end = np.clip(np.ceil(seen.max(0) + 2 / scale), start + 1, size).astype(int)
+    part = image[start[1] : end[1], start[0] : end[0]]
+    small = [max(1, round(side * scale)) for side in part.shape[1::-1]]
+    part = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
+    # Pixel centres: index i of the part stands for (i + 0.5) / ratio - 0.5 from its start.
+    ratio = np.array(small) / (end - start)
+    matrix = matrix.copy()
+    matrix[:, 2] += matrix[:, :2] @ (start + 0.5 / ratio - 0.5)
+    matrix[:, :2] /= ratio
+    return part, matrix
 
 
 def cut(
@@ -96,32 +114,18 @@ def cut(
 ) -> UInt8[np.ndarray, "n size size 3"]:
     """Cut a window out of canonical crops and resize it: an embedder's input.
 
-    Area averaging where it shrinks, bilinear where it grows; fractional windows are exact.
+    Averaged where both sides shrink, bilinear otherwise.
 
     Args:
         crops: canonical crops; n may be 0.
         window: what to cut.
     """
-    rows = _weights(window.y, window.height, window.size)
-    columns = _weights(window.x, window.width, window.size)
+    size = (window.size, window.size)
+    shrinks = window.size <= min(window.width, window.height)
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     out = np.empty((len(crops), window.size, window.size, 3), np.uint8)
-    for index, crop in enumerate(crops):
-        tall = rows @ crop.reshape(CROP_SIZE, -1).astype(np.float32)
-        tall = tall.reshape(window.size, CROP_SIZE, 3)
-        out[index] = np.rint(np.einsum("xc,ycd->yxd", columns, tall, optimize=True))
+    rows = slice(window.y, window.y + window.height)
+    columns = slice(window.x, window.x + window.width)
+    for crop, result in zip(crops, out, strict=True):
+        cv2.resize(crop[rows, columns], size, dst=result, interpolation=how)
     return out
-
-
-@lru_cache(maxsize=64)
-def _weights(start: float, length: float, size: int) -> Float32[np.ndarray, "size 256"]:
-    """Return how much each of 256 pixels counts in each of `size` cells of a stretch of them."""
-    step = length / size
-    pixels = np.arange(CROP_SIZE)
-    if step >= 1:
-        left = start + step * np.arange(size)[:, None]
-        weights = np.minimum(left + step, pixels + 1) - np.maximum(left, pixels)
-    else:
-        middle = start + step * (np.arange(size)[:, None] + 0.5) - 0.5
-        weights = 1 - np.abs(np.clip(middle, 0, CROP_SIZE - 1) - pixels)
-    weights = np.clip(weights, 0, None)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,39 +1,36 @@
 """The detect stage: photographs of one shard to aligned faces in `data/output`."""
 
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-from jaxtyping import UInt8
 
+from elenco.compute.isolate import isolate
+from elenco.compute.lanes import in_lanes
+from elenco.compute.runtime import threads_of
+from elenco.embedding.base import Embedder
 from elenco.errors import ImageError, NotEnoughData
-from elenco.faces.crops import CANONICAL_LANDMARKS, CROP_SIZE, align
-from elenco.faces.images import decode, encode_jpeg
-from elenco.faces.select import choose
-from elenco.fingerprint import bytes_sha256, digest
+from elenco.faces.agreement import Undecided, decide
+from elenco.faces.crops import CANONICAL_LANDMARKS, CROP_SIZE
+from elenco.faces.entries import JPEG_QUALITY, Entry, crop_of, entry_of, keep_face
+from elenco.faces.photograph import Photograph, Picture
+from elenco.fingerprint import digest
 from elenco.layout import Layout
 from elenco.progress import track
 from elenco.records import Record, image_id
 from elenco.settings import Settings
-from elenco.storage import write_bytes
 from elenco.turns import in_turn
 from elenco.types import SPLITS, Detections, ShardRef, Skipped, StageReport
 
 # Raise it when the same photograph and settings would give another crop or another entry.
-DETECT_VERSION = "1"
-JPEG_QUALITY = 95
-# What is decoded at a time, and lost when the run is killed.
-CHUNK_PHOTOS = 128
-CHUNK_PIXELS = 256 * 421 * 632  # 68 million: 204 MB
-THREADS = min(8, os.cpu_count() or 1)
-
-Entry = dict[str, Any]
-Picture = UInt8[np.ndarray, "h w 3"]
+DETECT_VERSION = "2"
+LONGEST = 1024  # pixels: a larger photograph is decoded at a reduced scale, not under this
+# A killed run loses no more than this many photographs, and those that are in the lanes.
+PHOTOS_BETWEEN_SAVES = 256
+REFERENCE_PIXELS = 421 * 632  # a chunk of larger pictures than TMDB's h632 holds fewer of them
 
 
 class FaceDetector(Protocol):
@@ -44,7 +41,9 @@ class FaceDetector(Protocol):
 
     version: str
 
-    def detect(self, images: Sequence[Picture]) -> list[Detections]: ...
+    def detect(
+        self, images: Sequence[Picture], smallest: int | None = None
+    ) -> list[Detections]: ...
 
 
 @dataclass
@@ -52,30 +51,50 @@ class _Progress:
     """What is known so far of the photographs given."""
 
     kept: list[Entry] = field(default_factory=list)
+    several: list[Entry] = field(default_factory=list)  # with faces to choose from
     skipped: list[Skipped] = field(default_factory=list)
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def skip(self, entry: Entry, reason: str, detail: str) -> None:
-        """Skip for good: the same bytes would be skipped again."""
-        name = _id(entry)
-        self.skipped.append(Skipped(name, reason, detail))
-        self.notes[name] = {"sha256": entry["sha256"], "reason": reason, "detail": detail}
+    def keep(self, entry: Entry) -> None:
+        (self.several if len(entry["faces"]) > 1 else self.kept).append(entry)
+
+    def skip(self, entry: Entry, error: ImageError) -> None:
+        """Skip; for good unless it may be another thing the next time."""
+        name = image_id(*_key(entry))
+        detail = str(error).removeprefix(f"{error.reason}: ")
+        self.skipped.append(Skipped(name, error.reason, detail))
+        if error.reason not in ("missing", "detector_failed"):
+            note = {"sha256": entry["sha256"], "reason": error.reason, "detail": detail}
+            self.notes[name] = note
 
 
 @in_turn
 def detect_shard(
-    collected: ShardRef, settings: Settings, layout: Layout, detector: FaceDetector
+    collected: ShardRef,
+    settings: Settings,
+    layout: Layout,
+    detector: FaceDetector,
+    chooser: Embedder,
 ) -> ShardRef:
     """Find, choose and align the face of every photograph that `collect` kept in a shard.
 
     What an earlier run found in the same bytes, with the same version and settings, is used
-    again; a killed run goes on from its last chunk. Crops of photographs that are no longer
-    collected stay where they are.
+    again; a killed run goes on. Where a photograph shows several faces, the person's is chosen by
+    agreement with their other photographs, and chosen anew when those change. Crops of photographs
+    that are no longer collected stay where they are.
+
+    Args:
+        collected: what `collect_shard` returned.
+        settings: `faces`, `compute` and `collect.max_megapixels`.
+        layout: where.
+        detector: finds faces.
+        chooser: as `elenco.faces.agreement.load_chooser` gives it.
 
     Returns:
         The reference to the record; kept + skipped == what `collect` kept. Reasons: those of
         `ImageError`, `missing` (the file is gone or changed), `no_face`, `low_score` (no face of
-        `faces.min_score`).
+        `faces.min_score`), `no_alignment` (a face whose landmarks coincide), `detector_failed`
+        (on this photograph alone; it is tried again the next time).
 
     Raises:
         NotEnoughData: what `collect` wrote of the shard is gone.
@@ -87,33 +106,42 @@ def detect_shard(
     path = layout.record("detect", collected.shard)
     earlier = Record.load(path, "detect", stage_version(settings, detector))
     done, todo = _reuse(source.kept, earlier, layout)
-    reused = len(done.kept)
+    reused = len(done.kept) + len(done.several)
 
     def save(complete: bool) -> Record:
-        kept = sorted(done.kept, key=_key)
+        kept = sorted([*done.kept, *done.several], key=_key)
         skipped = sorted(done.skipped, key=lambda skip: skip.id)
         version, inputs = earlier.version, collected.digest
         record = Record("detect", version, inputs, complete, kept, skipped, done.notes)
         record.save(path)
         return record
 
-    with (
-        track(f"detect shard {collected.shard}", len(todo)) as advance,
-        ThreadPoolExecutor(THREADS) as pool,
-    ):
-        for chunk in _chunks(todo):
-            _detect(chunk, done, settings, layout, detector, pool.map)
-            save(complete=False)
-            advance(len(chunk))
+    lanes = threads_of(settings.compute) + 1  # one more: somebody always waits for the disk
+    find = partial(_find, settings=settings, layout=layout, detector=detector)
+    unsaved = 0
+    with track(f"detect shard {collected.shard}", len(todo)) as advance:
+        for found in in_lanes(find, _chunks(todo, settings.faces.batch), lanes):
+            for entry, result in found:
+                if isinstance(result, ImageError):
+                    done.skip(entry, result)
+                else:
+                    done.keep(result)
+            unsaved += len(found)
+            if unsaved >= PHOTOS_BETWEEN_SAVES:
+                save(complete=False)
+                unsaved = 0
+            advance(len(found))
+    _decide(done, settings, layout, chooser, lanes)
     record = save(complete=True)
     report = StageReport.of(len(record.kept), record.skipped, reused, time.monotonic() - started)
     return ShardRef("detect", collected.shard, layout.relative(path), record.digest(), report)
 
 
 def stage_version(settings: Settings, detector: FaceDetector) -> str:
-    """Digest of everything but the photograph that changes a crop or an entry."""
+    """Digest of everything but the photographs that changes a crop or an entry."""
+    faces = settings.faces.model_dump(exclude={"batch"})
     crop = (CROP_SIZE, CANONICAL_LANDMARKS.tolist(), JPEG_QUALITY)
-    return digest("detect", DETECT_VERSION, detector.version, crop, settings.faces.min_score)
+    return digest("detect", DETECT_VERSION, detector.version, crop, faces)
 
 
 def _reuse(
@@ -123,11 +151,13 @@ def _reuse(
     known = {_key(entry): entry for entry in earlier.kept}
     done, todo = _Progress(), []
     for entry in given:
-        found, note = known.get(_key(entry)), earlier.notes.get(_id(entry))
-        if found and found["sha256"] == entry["sha256"] and _crop_in_place(entry, layout):
-            done.kept.append(found | {"split": entry["split"]})
+        found, note = known.get(_key(entry)), earlier.notes.get(image_id(*_key(entry)))
+        same = found is not None and found["sha256"] == entry["sha256"]
+        # A face that is not chosen yet has no crop.
+        if found and same and (_crop_in_place(entry, layout) or "chosen" not in found):
+            done.keep(found | {"split": entry["split"]})
         elif note and note["sha256"] == entry["sha256"]:
-            done.skip(entry, note["reason"], note["detail"])
+            done.skip(entry, ImageError(note["reason"], note["detail"]))
         else:
             todo.append(entry)
     return done, todo
@@ -147,7 +177,7 @@ def _crop_in_place(entry: Entry, layout: Layout) -> bool:
     return path.exists()
 
 
-def _chunks(todo: list[Entry]) -> Iterator[list[Entry]]:
+def _chunks(todo: list[Entry], batch: int) -> Iterator[list[Entry]]:
     """Cut the work so that memory stays flat and pictures of one size come together.
 
     The cuts depend on the photographs alone: a resumed run forms the same batches.
@@ -156,7 +186,7 @@ def _chunks(todo: list[Entry]) -> Iterator[list[Entry]]:
     pixels = 0
     for entry in sorted(todo, key=lambda e: (e["width"], e["height"], *_key(e))):
         size = entry["width"] * entry["height"]
-        if chunk and (len(chunk) == CHUNK_PHOTOS or pixels + size > CHUNK_PIXELS):
+        if chunk and (len(chunk) == batch or pixels + size > batch * REFERENCE_PIXELS):
             yield chunk
             chunk, pixels = [], 0
         chunk.append(entry)
@@ -165,82 +195,104 @@ def _chunks(todo: list[Entry]) -> Iterator[list[Entry]]:
         yield chunk
 
 
-def _detect(
-    chunk: list[Entry],
-    done: _Progress,
+def _find(
+    chunk: list[Entry], settings: Settings, layout: Layout, detector: FaceDetector
+) -> list[tuple[Entry, Entry | ImageError]]:
+    """Find the faces of a chunk's photographs; where there is one, write its crop.
+
+    Small faces are looked for only where there is no larger one: that is most of the work.
+    """
+    results = {
+        i: _read(entry, layout, settings.collect.max_megapixels) for i, entry in enumerate(chunk)
+    }
+    photographs = {i: read for i, read in results.items() if isinstance(read, Photograph)}
+    found: dict[int, Detections | Exception] = {}
+    least = settings.faces.min_face_pixels
+    for smallest in sorted({max(settings.faces.first_look_pixels, least), least}, reverse=True):
+        todo = [i for i in photographs if i not in found or not _sure(found[i], settings)]
+        pictures = [photographs[i].small for i in todo]
+        looked = isolate(partial(detector.detect, smallest=smallest), pictures)
+        found |= dict(zip(todo, looked, strict=True))
+    done: list[tuple[Entry, Entry | ImageError]] = []
+    for i, entry in enumerate(chunk):
+        read = results[i]
+        if isinstance(read, Photograph):
+            done.append((entry, _kept(entry, read, found[i], settings, layout)))
+        else:
+            done.append((entry, read))
+    return done
+
+
+def _kept(
+    entry: Entry,
+    photograph: Photograph,
+    found: Detections | Exception,
     settings: Settings,
     layout: Layout,
-    detector: FaceDetector,
-    parallel: Callable[..., Iterable[Any]],
-) -> None:
-    """Do one chunk and add what came of it to `done`."""
-    read = partial(_read, layout=layout, max_megapixels=settings.collect.max_megapixels)
-    good: list[tuple[Entry, Picture]] = []
-    for entry, picture in zip(chunk, parallel(read, chunk), strict=True):
-        if isinstance(picture, np.ndarray):
-            good.append((entry, picture))
-        elif picture.reason == "missing":  # it may come back: not noted
-            done.skipped.append(Skipped(_id(entry), picture.reason, str(picture)))
-        else:
-            done.skip(entry, picture.reason, str(picture))
-
-    faces: list[tuple[Entry, Picture, Detections]] = []
-    for (entry, picture), found in zip(
-        good, detector.detect([picture for _, picture in good]), strict=True
-    ):
-        sure = _only(found, found.scores >= settings.faces.min_score)
-        if len(sure):
-            faces.append((entry, picture, sure))
-        elif len(found):
-            best = f"best score {found.scores.max():.3f} < {settings.faces.min_score:g}"
-            done.skip(entry, "low_score", best)
-        else:
-            done.skip(entry, "no_face", f"{picture.shape[1]}x{picture.shape[0]} pixels")
-    done.kept.extend(parallel(partial(_write_crop, layout=layout), faces))
-
-
-def _read(entry: Entry, layout: Layout, max_megapixels: float) -> Picture | ImageError:
-    """Decode the photograph, or return why it can't be used."""
+) -> Entry | ImageError:
+    """The entry of a photograph, or why there is none."""
+    if isinstance(found, Exception):
+        return ImageError("detector_failed", f"{type(found).__name__}: {found}")
+    sure = _sure(found, settings)
+    if not len(found):
+        return ImageError("no_face", f"{photograph.width}x{photograph.height} pixels")
+    if not sure:
+        least = f"{settings.faces.min_score:g}"
+        return ImageError("low_score", f"best score {found.scores.max():.3f} < {least}")
+    own = entry_of(entry, photograph.in_full(sure), photograph.width, photograph.height)
+    if len(sure) > 1:
+        return own
     try:
-        path = layout.image(entry["split"], entry["person_id"], entry["key"])
-        data = path.read_bytes()
-        if bytes_sha256(data) != entry["sha256"]:
-            return ImageError("missing", "the file is not the one that was collected")
-        return decode(data, max_megapixels)
-    except FileNotFoundError:
-        return ImageError("missing", "the file is gone")
+        crop = crop_of(own, 0, photograph.full())
+    except ImageError as error:
+        return error
+    except ValueError as error:
+        return ImageError("no_alignment", str(error))
+    return keep_face(own, 0, crop, {"by": "only"}, layout)
+
+
+def _decide(
+    done: _Progress, settings: Settings, layout: Layout, chooser: Embedder, lanes: int
+) -> None:
+    """Choose the faces that are not, or no longer, chosen, person by person."""
+    people: dict[str, Undecided] = {}
+    for entry in done.several:
+        people.setdefault(entry["person_id"], Undecided([], [])).several.append(entry)
+    for entry in done.kept:
+        if entry["person_id"] in people:
+            people[entry["person_id"]].single.append(entry)
+    done.several.clear()
+    undecided: list[Undecided] = []
+    for person in people.values():
+        among = person.among()
+        if all(entry.get("chosen", {}).get("among") == among for entry in person.several):
+            done.kept.extend(person.several)
+        else:
+            undecided.append(person)
+    one = partial(decide, embedder=chooser, settings=settings, layout=layout)
+    for person, results in zip(undecided, in_lanes(one, undecided, lanes), strict=True):
+        for entry, result in zip(person.several, results, strict=True):
+            if isinstance(result, ImageError):
+                done.skip(entry, result)
+            else:
+                done.kept.append(result)
+
+
+def _read(entry: Entry, layout: Layout, max_megapixels: float) -> Photograph | ImageError:
+    path = layout.image(entry["split"], entry["person_id"], entry["key"])
+    try:
+        return Photograph(path, entry["sha256"], max_megapixels, LONGEST)
     except ImageError as error:
         return error
 
 
-def _write_crop(face: tuple[Entry, Picture, Detections], layout: Layout) -> Entry:
-    """Write the chosen face's crop and return its entry, from which the crop can be made again."""
-    entry, picture, found = face
-    height, width = picture.shape[:2]
-    index = choose(found, width, height)
-    landmarks = np.round(found.landmarks[index].astype(np.float64), 2)
-    data = encode_jpeg(align(picture, landmarks), JPEG_QUALITY)
-    write_bytes(layout.crop(entry["split"], entry["person_id"], entry["key"]), data)
-    return {
-        "person_id": entry["person_id"],
-        "key": entry["key"],
-        "split": entry["split"],
-        "sha256": entry["sha256"],
-        "crop_sha256": bytes_sha256(data),
-        "box": np.round(found.boxes[index].astype(np.float64), 2).tolist(),
-        "score": round(float(found.scores[index]), 6),
-        "landmarks": landmarks.tolist(),
-        "faces": len(found),
-    }
-
-
-def _only(found: Detections, which: np.ndarray) -> Detections:
-    return Detections(found.boxes[which], found.scores[which], found.landmarks[which])
+def _sure(found: Detections | Exception, settings: Settings) -> Detections:
+    """The faces that count."""
+    if isinstance(found, Exception):
+        return Detections(*(np.empty(shape, np.float32) for shape in ((0, 4), 0, (0, 5, 2))))
+    sure = found.scores >= settings.faces.min_score
+    return Detections(found.boxes[sure], found.scores[sure], found.landmarks[sure])
 
 
 def _key(entry: Entry) -> tuple[str, str]:
     return entry["person_id"], entry["key"]
-
-
-def _id(entry: Entry) -> str:
-    return image_id(*_key(entry))

@@ -25,12 +25,18 @@ BATCH = 4
 def embedder(request, tmp_path_factory):
     """Each embedder; FaceNet with weights by a rule, as its own are not in the package."""
     folder = tmp_path_factory.mktemp(request.param)
+    settings = load_settings(
+        paths={"models": folder}, embedding={"batch": BATCH, "embedder": request.param}
+    )
     if request.param == "facenet":
         write_weights(folder / "weights.h5")
         build = partial(facenet.build, folder / "weights.h5")
-        return NetworkEmbedder(facenet.SPACE, facenet.FACENET_WINDOW, build, BATCH)
-    settings = load_settings(paths={"models": folder}, embedding={"batch": BATCH})
+        return NetworkEmbedder(facenet.SPACE, facenet.FACENET_WINDOW, build, settings)
     return load_embedder(request.param, settings, Layout.of(settings))
+
+
+def of(embedder):
+    return load_settings(embedding={"embedder": embedder})
 
 
 @pytest.fixture(scope="module")
@@ -96,19 +102,19 @@ def test_other_types_are_refused(embedder, crops):
 
 
 def test_the_space_is_known_without_the_weights(embedder):
-    space = embedding_space(embedder.space.embedder)
+    space = embedding_space(of(embedder.space.embedder))
     assert space == embedder.space
     assert len(space.weights_sha256) == 64
 
 
 def test_spaces_differ():
-    assert len({embedding_space(name) for name in EMBEDDERS}) == len(EMBEDDERS)
+    assert len({embedding_space(of(name)) for name in EMBEDDERS}) == len(EMBEDDERS)
 
 
 def test_an_unknown_embedder_is_refused_with_the_known_ones(settings, layout):
     for ask in (
         lambda: load_embedder("arcface", settings, layout),
-        lambda: embedding_space("arcface"),
+        lambda: embedding_space(of("arcface")),
     ):
         with pytest.raises(ConfigError, match=r"'arcface'.*dlib_resnet, facenet"):
             ask()

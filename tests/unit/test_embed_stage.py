@@ -35,7 +35,7 @@ class HashEmbedder:
         self.count = 0
         self._limit = limit
 
-    def embed(self, crops):
+    def embed_raw(self, crops):
         if self.count + len(crops) > self._limit:
             raise KeyboardInterrupt
         self.count += len(crops)
@@ -63,7 +63,11 @@ def entry(layout, person, key, data, split="train"):
         "box": [1.0, 2.0, 30.0, 40.0],
         "score": 0.99,
         "landmarks": [[0.0, 0.0]] * 5,
-        "faces": 1,
+        "size": 40.0,
+        "sharpness": 1.0,
+        "yaw": 5.0,
+        "pitch": 0.0,
+        "roll": -3.0,
     }
 
 
@@ -172,9 +176,8 @@ def test_another_space_or_version_embeds_all_again(entries, settings, layout, mo
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_file(entries, settings, layout, monkeypatch):
     monkeypatch.setattr(stage, "ROWS_BETWEEN_SAVES", 2)
-    settings = settings.model_copy(
-        update={"embedding": settings.embedding.model_copy(update={"batch": 2})}
-    )
+    monkeypatch.setattr(stage, "CHUNK_CROPS", 2)
+    monkeypatch.setattr(stage, "in_lanes", lambda work, chunks, lanes: map(work, chunks))
     ref = detected(layout, entries)
     whole = embed_shard(ref, settings, layout, HashEmbedder())
     (layout.data / whole.path).unlink()
@@ -299,5 +302,5 @@ def test_files_are_read_without_pickle(tmp_path):
 
 def test_hash_embedder_tells_crops_apart(settings):
     crops = np.stack([np.full((CROP_SIZE, CROP_SIZE, 3), n, np.uint8) for n in range(5)])
-    vectors = HashEmbedder().embed(crops)
+    vectors = HashEmbedder().embed_raw(crops)
     assert len({hashlib.sha256(v.tobytes()).hexdigest() for v in vectors}) == 5

@@ -1,0 +1,1 @@
+"""Running networks: on which runtime, in which batches, on how many cores at a time."""

@@ -1,0 +1,33 @@
+"""Chunks of work side by side, in bounded number."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_lanes(work: Callable[[T], R], chunks: Iterable[T], lanes: int) -> Iterator[R]:
+    """Yield `work(chunk)` of each chunk, in the order of the chunks, `lanes` at a time.
+
+    Each lane does all steps of its chunk: while one decodes, another is in a network, and nobody
+    waits for a step to be handed over. Chunks are taken only as fast as their results are: what
+    is in memory does not grow with their number.
+
+    Raises:
+        Exception: the first that `work` raised; what had not begun is not begun.
+    """
+    with ThreadPoolExecutor(lanes) as pool:
+        running: deque[Future[R]] = deque()
+        try:
+            for chunk in chunks:
+                running.append(pool.submit(work, chunk))
+                if len(running) > lanes:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
