@@ -19,11 +19,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from elenco.progress import console_sink
-from elenco.recognition.dataset import unit
 from elenco.recognition.train import train_candidate
 from elenco.settings import load_settings
 from elenco.storage import write_npz
 from elenco.types import EmbeddingSpace
+from elenco.vectors import unit
 
 TEST_PHOTOS = 2
 

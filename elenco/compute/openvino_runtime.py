@@ -19,8 +19,13 @@ def compile_openvino(
     """As `compile_network`. Every calling thread has a request of its own, on one core.
 
     Raises:
-        ConfigError: Keras runs on another backend than TensorFlow.
+        ConfigError: Keras runs on another backend than TensorFlow, or the precision is float16.
     """
+    if compute.precision == "float16":
+        raise ConfigError(
+            "compute.precision is float16, which is for GPUs: set ELENCO_COMPUTE__PRECISION to "
+            "float32, or to bfloat16 where the processor has it"
+        )
     if backend() != "tensorflow":
         raise ConfigError(f"KERAS_BACKEND={backend()}: set ELENCO_COMPUTE__RUNTIME=keras for it")
     import openvino

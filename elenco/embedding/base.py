@@ -19,6 +19,7 @@ from elenco.faces.crops import Window, cut
 from elenco.layout import Layout
 from elenco.settings import Settings
 from elenco.types import EmbeddingSpace
+from elenco.vectors import unit
 
 if TYPE_CHECKING:
     import keras
@@ -126,7 +127,7 @@ class NetworkEmbedder:
 
     def _check(self, vector: np.ndarray, expected: np.ndarray) -> None:
         """Raise ConfigError if the vector of a lower precision is not that of float32."""
-        agreement = float((unit(vector[None])[0] * unit(expected[None])[0]).sum())
+        agreement = float((unit(vector) * unit(expected)).sum())
         if not agreement >= LEAST_AGREEMENT:  # nan is not
             precision = self._settings.compute.precision
             raise ConfigError(
@@ -162,20 +163,7 @@ class NetworkEmbedder:
 
     def embed(self, crops: Crops) -> Vectors:
         """`embed_raw` at unit length; raises what it raises."""
-        return unit(self.embed_raw(crops))[0]
-
-
-def unit(vectors: Vectors) -> tuple[Vectors, Float32[np.ndarray, " n"]]:
-    """Bring vectors to unit length.
-
-    Not done by the network's runtime, whose reciprocal square root may differ with the place in a
-    batch.
-
-    Returns:
-        The unit vectors, zero where a vector is zero, and the lengths they had.
-    """
-    norms = np.sqrt(np.square(vectors).sum(axis=1))
-    return vectors / np.maximum(norms, 1e-12)[:, None], norms
+        return unit(self.embed_raw(crops))
 
 
 def mirrored(model: "keras.Model") -> "keras.Model":

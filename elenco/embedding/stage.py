@@ -13,7 +13,7 @@ import numpy as np
 
 from elenco.compute.lanes import in_lanes
 from elenco.compute.runtime import threads_of
-from elenco.embedding.base import Embedder, unit
+from elenco.embedding.base import Embedder
 from elenco.errors import ImageError, NotEnoughData, SpaceMismatch
 from elenco.faces.crops import CROP_SIZE
 from elenco.faces.images import decode
@@ -26,6 +26,7 @@ from elenco.settings import Settings
 from elenco.storage import read_npz, write_npz
 from elenco.turns import in_turn
 from elenco.types import SPLITS, DatasetRef, EmbeddingSpace, ShardRef, Skipped, StageReport
+from elenco.vectors import lengths, unit
 
 # Raise it when the same crops and network would give other rows.
 EMBED_VERSION = "3"
@@ -210,8 +211,8 @@ def _embed(
         except ImageError as error:
             results[i] = error
     if crops:
-        vectors, norms = unit(embedder.embed_raw(np.stack(list(crops.values()))))
-        results |= dict(zip(crops, zip(vectors, norms, strict=True), strict=True))
+        raw = embedder.embed_raw(np.stack(list(crops.values())))
+        results |= dict(zip(crops, zip(unit(raw), lengths(raw), strict=True), strict=True))
     return [(entry, results[i]) for i, entry in enumerate(chunk)]
 
 

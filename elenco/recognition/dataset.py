@@ -11,6 +11,7 @@ from jaxtyping import Float32, Int64, Shaped
 from elenco.errors import NotEnoughData
 from elenco.storage import read_npz
 from elenco.types import EmbeddingSpace
+from elenco.vectors import unit
 
 Vectors = Float32[np.ndarray, "n d"]
 Labels = Int64[np.ndarray, " n"]
@@ -69,12 +70,6 @@ def read_dataset(path: Path) -> Dataset:
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         message = f"{path} can't be read ({error}): delete it and refresh again"
         raise NotEnoughData(message) from None
-
-
-def unit(vectors: Float32[np.ndarray, "*batch d"]) -> Float32[np.ndarray, "*batch d"]:
-    """Vectors at length 1; the zero vector stays as it is."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
 
 
 def class_sums(vectors: Vectors, labels: Labels, classes: int) -> Float32[np.ndarray, "c d"]:

@@ -21,8 +21,9 @@ from jaxtyping import Bool, Float32
 from elenco.fingerprint import unit_interval
 from elenco.progress import Advance, track
 from elenco.quiet import import_tensorflow
-from elenco.recognition.dataset import ClassVectors, Dataset, Labels, Vectors, class_means, unit
+from elenco.recognition.dataset import ClassVectors, Dataset, Labels, Vectors, class_means
 from elenco.recognition.evaluate import chunks
+from elenco.vectors import unit
 
 if TYPE_CHECKING:
     import keras

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from elenco.compute import batches
 from elenco.embedding import facenet
 from elenco.embedding.base import EMBEDDERS, NetworkEmbedder, embedding_space, load_embedder
 from elenco.errors import ConfigError, WeightsError
@@ -82,6 +83,49 @@ def test_embed_is_the_model_on_the_window_at_unit_length(embedder, crops):
     assert np.linalg.norm(vectors, axis=1).min() > 0
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     np.testing.assert_allclose(embedder.embed(crops), vectors, atol=1e-5)
+
+
+def test_mirrored_vectors_are_the_mean_with_the_mirror_image(embedder, crops):
+    settings = embedder._settings
+    mirror = settings.embedding.model_copy(update={"mirror": True})
+    twice = NetworkEmbedder(
+        embedder.space,
+        embedder.window,
+        embedder._build,
+        settings.model_copy(update={"embedding": mirror}),
+    )
+    assert twice.space != embedder.space
+    assert twice.space == embedding_space(twice._settings)
+    expected = (embedder.embed_raw(crops) + embedder.embed_raw(crops[:, :, ::-1])) / 2
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(twice.embed_raw(crops), expected, atol=1e-4 * scale)
+    images = cut(crops, twice.window).astype(np.float32)
+    np.testing.assert_allclose(np.array(twice.model(images)), expected, atol=1e-4 * scale)
+
+
+def test_a_precision_that_changes_the_vectors_is_refused(embedder, crops, monkeypatch):
+    """Half of the numbers' bits may cost a tenth of a per mille in cosine, no more."""
+    original = batches.compile_network
+
+    def rough(by):
+        def compile_network(model, shape, compute):
+            network = original(model, shape, compute.model_copy(update={"precision": "float32"}))
+            if compute.precision == "float32":
+                return network
+            return lambda batch: [out + by * np.abs(out).max() for out in network(batch)]
+
+        return compile_network
+
+    low = embedder._settings.compute.model_copy(update={"precision": "bfloat16"})
+    settings = embedder._settings.model_copy(update={"compute": low})
+    for by, refused in ((1e-5, False), (0.5, True)):
+        monkeypatch.setattr(batches, "compile_network", rough(by))
+        other = NetworkEmbedder(embedder.space, embedder.window, embedder._build, settings)
+        if refused:
+            with pytest.raises(ConfigError, match=r"bfloat16.*0\.9999.*COMPUTE__PRECISION"):
+                other.embed(crops)
+        else:
+            assert (other.embed(crops) * embedder.embed(crops)).sum(axis=1).min() > 0.9999
 
 
 def test_the_window_is_inside_the_canonical_crop(embedder):

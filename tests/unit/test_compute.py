@@ -217,3 +217,8 @@ def test_auto_is_openvino_on_a_cpu_and_keras_where_it_is_not_installed(monkeypat
 def test_auto_is_keras_on_a_gpu(monkeypatch):
     monkeypatch.setattr(runtime, "on_gpu", lambda: True)
     assert runtime_of(Compute()) == "keras"
+
+
+def test_float16_is_refused_on_a_cpu(model):
+    with pytest.raises(ConfigError, match="for GPUs"):
+        compile_network(model, (1, 16, 16, 3), Compute(runtime="openvino", precision="float16"))

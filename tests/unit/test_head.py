@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from elenco.recognition.dataset import Dataset, class_means, unit
+from elenco.recognition.dataset import Dataset, class_means
 from elenco.recognition.head import build, hold_out, select_epochs, train
 from elenco.types import EmbeddingSpace
+from elenco.vectors import unit
 
 # Keras 3.15 on TensorFlow 2.19 calls numpy the old way when it saves a variable.
 

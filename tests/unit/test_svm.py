@@ -1,7 +1,7 @@
 import numpy as np
 
-from elenco.recognition.dataset import unit
 from elenco.recognition.svm import svm_baseline
+from elenco.vectors import unit
 
 
 def people(count, photos, seed=0, dim=32):

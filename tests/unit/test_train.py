@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from elenco.errors import NotEnoughData, SpaceMismatch
-from elenco.recognition.dataset import read_dataset, unit
+from elenco.recognition.dataset import read_dataset
 from elenco.recognition.train import train_candidate, training_fingerprint
 from elenco.settings import load_settings
 from elenco.storage import read_json, read_npz, write_npz
 from elenco.types import EmbeddingSpace
+from elenco.vectors import unit
 
 # Keras 3.15 on TensorFlow 2.19 calls numpy the old way when it saves a variable.
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elenco.recognition.dataset import class_means, unit
+from elenco.recognition.dataset import class_means
 from elenco.recognition.unknown import (
     NEVER,
     Cosines,
@@ -15,6 +15,7 @@ from elenco.recognition.unknown import (
     sample_rows,
     score_strangers,
 )
+from elenco.vectors import unit
 
 IDS = [f"p{n}" for n in range(30)]
 

@@ -1,0 +1,143 @@
+"""Which runner the settings choose, and what a cluster that is not fit for the work is told."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from elenco.errors import ConfigError, Locked
+from elenco.settings import Settings
+from tasks.runners import choose_runner
+from tests.flows.conftest import ROOT, free_port
+
+DASK = str(Path(sys.executable).parent / "dask")
+
+
+def scaled(settings: Settings, **scale) -> Settings:
+    return settings.model_copy(
+        update={"scale": settings.scale.model_copy(update={"runner": "dask", **scale})}
+    )
+
+
+def test_threads_by_default(settings):
+    runner = choose_runner(settings, threads=3)
+    assert isinstance(runner, ThreadPoolTaskRunner)
+    assert runner == ThreadPoolTaskRunner(max_workers=3)
+
+
+@pytest.mark.parametrize("absent", ["distributed", "prefect_dask"])
+def test_without_the_extra_it_says_how_to_get_it(settings, monkeypatch, absent):
+    monkeypatch.setitem(sys.modules, absent, None)
+    with pytest.raises(ConfigError, match=r"pip install 'elenco\[dask\]'"):
+        choose_runner(scaled(settings), threads=3)
+
+
+@pytest.fixture
+def dask():
+    pytest.importorskip("prefect_dask", reason="needs the extra: pip install 'elenco[dask]'")
+    import dask
+
+    with dask.config.set({"distributed.comm.timeouts.connect": "10s"}):
+        yield dask
+
+
+def test_more_workers_than_gpus_are_refused(dask, settings, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with pytest.raises(ConfigError, match="names 2"):
+        choose_runner(scaled(settings, dask_workers=3), threads=3)
+
+
+def test_workers_elsewhere_need_a_prefect_server(dask, settings):
+    here = scaled(settings, dask_address="tcp://127.0.0.1:9")
+    with (
+        temporary_settings(restore_defaults={PREFECT_API_URL}),
+        pytest.raises(ConfigError, match="PREFECT_API_URL"),
+        choose_runner(here, threads=3),
+    ):
+        pass
+
+
+def refused(settings: Settings, address: str) -> str:
+    with (
+        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
+        pytest.raises((ConfigError, Locked)) as caught,
+        choose_runner(scaled(settings, dask_address=address), threads=3),
+    ):
+        pass
+    return str(caught.value)
+
+
+def test_a_scheduler_that_is_not_there(dask, settings):
+    dask.config.set({"distributed.comm.timeouts.connect": "1s"})
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in refused(
+        settings, "tcp://127.0.0.1:9"
+    )
+
+
+@contextmanager
+def cluster(workers: int = 1, cwd: Path = ROOT, **environment: str) -> Iterator[str]:
+    """Dask's commands in processes of their own; the scheduler's address."""
+    from distributed import Client
+
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    scheduler = [DASK, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    worker = [DASK, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    started = [
+        subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+            stderr=subprocess.DEVNULL,
+        )
+        for command in (scheduler, *[worker] * workers)
+    ]
+    try:
+        with Client(address, timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(workers, timeout=60) if workers else None
+        yield address
+    finally:
+        for process in reversed(started):
+            process.kill()
+            process.wait()
+
+
+def test_a_cluster_that_is_not_fit_for_the_work(dask, settings, tmp_path):
+    settings.paths.data.mkdir()
+    with cluster(workers=0) as address:
+        assert "has no workers" in refused(settings, address)
+    shadow = tmp_path / "shadow" / "tasks"
+    shadow.mkdir(parents=True)
+    (shadow / "__init__.py").touch()
+    with cluster(PYTHONPATH=str(shadow.parent)) as address:
+        assert "can't import Elenco's tasks" in refused(settings, address)
+
+
+def test_workers_must_see_the_data_and_have_nothing_else_to_do(
+    dask, settings, tmp_path, monkeypatch
+):
+    from distributed import Client
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    relative = settings.model_copy(
+        update={"paths": settings.paths.model_copy(update={"data": Path("here")})}
+    )
+    with cluster(cwd=tmp_path / "elsewhere") as address:
+        assert "does not see here" in refused(relative, address)
+    with cluster(cwd=tmp_path) as address, Client(address, set_as_default=False) as other:
+        work = other.submit(time.sleep, 60)
+        while not any(other.processing().values()):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert "still at work for another run" in refused(relative, address)
+        work.cancel()
+    assert list((tmp_path / "here").iterdir()) == []
