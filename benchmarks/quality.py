@@ -26,8 +26,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import cv2
 import numpy as np
 
-from elenco.embedding.base import Embedder, load_embedder
-from elenco.faces.crops import align, cut
+from elenco.embedding.base import load_embedder
+from elenco.faces.crops import align
 from elenco.faces.geometry import center
 from elenco.faces.images import decode
 from elenco.faces.mtcnn import Detector
@@ -39,7 +39,6 @@ FMR = 1e-3
 REJECTED = (0.0, 0.1, 0.2, 0.3)
 BINS = (0, 0.2, 0.4, 0.6, 0.8, 0.9, 1)
 MOST_PHOTOS, FEWEST_PHOTOS = 4, 3
-BATCH = 48
 
 
 def smaller(times: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -113,21 +112,12 @@ def find(photos: Path, people: int) -> dict[str, np.ndarray]:
     names = ("person", "photo", "state", "size", "sharpness", "turn", "score")
     columns = zip(names, zip(*rows, strict=True), strict=True)
     faces = {name: np.array(column) for name, column in columns}
-    raw = embed(load_embedder("dlib_resnet", settings, Layout.of(settings)), np.stack(crops))
+    raw = load_embedder("dlib_resnet", settings, Layout.of(settings)).embed_raw(np.stack(crops))
     norms = np.linalg.norm(raw, axis=1)
     faces |= {"vector": raw / norms[:, None], "norm": relative_norms(norms, "dlib_resnet")}
     parts = (faces[name] for name in ("size", "sharpness", "turn", "score", "norm"))
     at_random = np.random.default_rng(1).random(len(raw))
     return faces | {"quality": quality(*parts), "nothing": at_random}
-
-
-def embed(embedder: Embedder, crops: np.ndarray) -> np.ndarray:
-    """Vectors whose length is left as it is."""
-    images = (
-        cut(crops[i : i + BATCH], embedder.window).astype(np.float32)
-        for i in range(0, len(crops), BATCH)
-    )
-    return np.concatenate([embedder.model.predict_on_batch(batch) for batch in images])
 
 
 def discard(name: str, faces: dict[str, np.ndarray]) -> None:

@@ -1,6 +1,9 @@
 """Networks on OpenVINO, converted from the Keras model in memory; CPU only."""
 
+import sys
 import threading
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +31,7 @@ def compile_openvino(
         )
     if backend() != "tensorflow":
         raise ConfigError(f"KERAS_BACKEND={backend()}: set ELENCO_COMPUTE__RUNTIME=keras for it")
-    import openvino
+    openvino = _without_telemetry()
     import tensorflow as tf
 
     traced = tf.function(
@@ -60,3 +63,13 @@ def compile_openvino(
         return [np.array(output) for output in answer.values()]
 
     return network
+
+
+def _without_telemetry() -> ModuleType:
+    """Import OpenVINO so that it tells nobody.
+
+    Even its import reports to Google Analytics, by a package of its own, without being asked to. It
+    has a stub for where that package is missing.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
+    return import_module("openvino")

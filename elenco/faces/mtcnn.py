@@ -61,7 +61,8 @@ class Detector:
     version: str
 
     def __init__(self, faces: Faces, compute: Compute | None = None) -> None:
-        compute = compute or Compute()
+        # In a lower precision other faces would be found.
+        compute = (compute or Compute()).model_copy(update={"precision": "float32"})
         self.version = digest("mtcnn", 3, WEIGHTS_SHA256, MAX_SIDE, faces.min_face_pixels)[:16]
         self._batch = faces.batch
         self._min_face = faces.min_face_pixels

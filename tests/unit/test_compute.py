@@ -1,5 +1,7 @@
 """Lanes, batches and isolation: nothing lost, nothing out of order, memory bounded."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -222,3 +224,28 @@ def test_auto_is_keras_on_a_gpu(monkeypatch):
 def test_float16_is_refused_on_a_cpu(model):
     with pytest.raises(ConfigError, match="for GPUs"):
         compile_network(model, (1, 16, 16, 3), Compute(runtime="openvino", precision="float16"))
+
+
+QUIET = """
+import sys
+asked = []
+outward = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"}
+sys.addaudithook(lambda name, args: asked.append(args) if name in outward else None)
+import numpy as np
+from elenco.compute.runtime import backend, compile_network
+from elenco.settings import Compute
+backend()
+import keras
+image = keras.Input((8, 8, 3))
+model = keras.Model(image, keras.layers.Conv2D(2, 3)(image))
+network = compile_network(model, (1, 8, 8, 3), Compute(runtime="openvino"))
+network(np.zeros((1, 8, 8, 3), np.float32))
+assert sys.modules["openvino_telemetry"] is None
+print(asked)
+"""
+
+
+def test_openvino_tells_nobody():
+    """It would report its use to Google Analytics."""
+    done = subprocess.run([sys.executable, "-c", QUIET], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr[-2000:]
