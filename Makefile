@@ -44,7 +44,7 @@ $(VENV)/.%-installed: requirements/%.txt pyproject.toml | $(BIN)/python
 lock: setup-dev
 	@$(BIN)/python -m pip --quiet install uv
 	@$(BIN)/uv pip compile pyproject.toml --group build $(LOCK) --output-file requirements/run.txt
-	@$(BIN)/uv pip compile pyproject.toml --group build --group dev --constraint requirements/run.txt $(LOCK) --output-file requirements/dev.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra dask --group build --group dev --constraint requirements/run.txt $(LOCK) --output-file requirements/dev.txt
 LOCK := --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 clean:

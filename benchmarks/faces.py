@@ -46,7 +46,8 @@ from elenco.settings import Settings, load_settings
 from elenco.storage import read_npz
 from elenco.types import ShardRef, StageReport
 
-PEERS = ("facenet-pytorch", "deepface", "deepface-one", "dlib")
+# What benchmarks/peers.py is called with. Elenco looks for faces from 40 pixels on first.
+PEERS = ("facenet-pytorch", "facenet-pytorch --min-face 40", "deepface", "dlib")
 QUALITY = 90
 PHOTOS_A_PERSON = 10
 
@@ -97,7 +98,8 @@ def run(way: str, photos: Path, options: argparse.Namespace) -> dict[str, Any]:
         command = [sys.executable, __file__, *inside]
     else:
         peers = Path(__file__).with_name("peers.py")
-        command = [str(options.peers / "bin" / "python"), str(peers), way, str(photos)]
+        name, *settings = way.split()
+        command = [str(options.peers / "bin" / "python"), str(peers), name, str(photos), *settings]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{way} failed:\n{done.stderr[-3000:]}")
@@ -114,7 +116,7 @@ def show(best: dict[str, dict[str, Any]], peak: float) -> None:
             alone = f"{found['networks']:.1f}"
             share = f"{100 * found['gflop'] * found['networks'] / peak:.0f} %"
         print(
-            f"{way:22} {found['detect']:8.1f} {found['embed']:8.1f} {found['both']:8.1f} "
+            f"{way:30} {found['detect']:8.1f} {found['embed']:8.1f} {found['both']:8.1f} "
             f"{alone:>8} {share:>8} {found['peak_mb']:8.0f}   {found['faces']} faces"
         )
     for way in best:

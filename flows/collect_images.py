@@ -1,16 +1,16 @@
 """The day's people and their photographs, without going further."""
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from elenco.lock import refresh_lock
 from elenco.settings import load_settings
 from elenco.types import ShardRef
 from tasks.collect import collect_shard, list_people
 from tasks.report import report_shards, settle
+from tasks.runners import ShardRunner
 
 
-@flow(name="collect_images", task_runner=ThreadPoolTaskRunner(max_workers=4))
+@flow(name="collect_images", task_runner=ShardRunner(threads=4))
 def collect_images(config: str | None = None, people: int | None = None) -> list[ShardRef]:
     """Collect photographs.
 

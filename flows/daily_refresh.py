@@ -6,7 +6,6 @@ stored and redoes nothing; a killed one goes on from what is on disk.
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from elenco.lock import refresh_lock
 from elenco.settings import load_settings
@@ -17,9 +16,10 @@ from tasks.collect import collect_shard, list_people
 from tasks.embed import embed_shard, join_shards, prepare_embedder
 from tasks.faces import detect_shard
 from tasks.report import refresh_state, report_shards, settle
+from tasks.runners import ShardRunner
 
 
-@flow(name="daily_refresh", task_runner=ThreadPoolTaskRunner(max_workers=8))
+@flow(name="daily_refresh", task_runner=ShardRunner(threads=8))
 def daily_refresh(config: str | None = None, people: int | None = None) -> State[RefreshResult]:
     """Refresh the recogniser once.
 

@@ -1,7 +1,6 @@
 """Photographs that were collected -> aligned faces -> embeddings; asks no source for anything."""
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from elenco.lock import refresh_lock
 from elenco.settings import load_settings
@@ -10,9 +9,10 @@ from tasks.collect import find_collected
 from tasks.embed import embed_shard, join_shards, prepare_embedder
 from tasks.faces import detect_shard
 from tasks.report import report_shards, settle
+from tasks.runners import ShardRunner
 
 
-@flow(name="embed_faces", task_runner=ThreadPoolTaskRunner(max_workers=4))
+@flow(name="embed_faces", task_runner=ShardRunner(threads=4))
 def embed_faces(config: str | None = None) -> DatasetRef:
     """Detect and embed: what to run after choosing another embedder.
 

@@ -1,12 +1,14 @@
 """Turns at a source among workers, kept by one of Prefect's global concurrency limits."""
 
-import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from prefect.client.orchestration import get_client
 from prefect.concurrency.asyncio import concurrency
+from prefect.context import SettingsContext, get_settings_context
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.settings import get_current_settings
 
 from elenco.settings import Settings
 from elenco.sources.network import run
@@ -20,12 +22,14 @@ _lock = threading.Lock()
 
 @contextmanager
 def turns(settings: Settings) -> Iterator[None]:
-    """Let API requests made inside wait for this process's turn, if there is a Prefect server.
+    """Let API requests made inside wait for this process's turn, if others may ask too.
 
-    Without one there is one process, and its own bucket is enough. The limit is made on first use.
+    Without a Prefect server or workers of Dask there is one process, and its own bucket is enough.
+    The limit is made on first use.
     """
     global _users
-    if settings.collect.source != "tmdb" or "PREFECT_API_URL" not in os.environ:
+    alone = settings.scale.runner == "threads" and not get_current_settings().api.url
+    if settings.collect.source != "tmdb" or alone:
         yield
         return
     pace = shared_pace(settings.tmdb.api_url.rstrip("/"), settings.tmdb.rate_per_second)
@@ -43,6 +47,16 @@ def turns(settings: Settings) -> Iterator[None]:
 
 
 def _share(pace: Pace) -> None:
-    with get_client(sync_client=True) as client:
+    # Who begins at the same moment may have made it since this one looked.
+    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
         client.upsert_global_concurrency_limit_by_name(LIMIT, 1)
-    pace.turn = lambda: concurrency(LIMIT, strict=True, lease_duration=LEASE_SECONDS)
+    # The server of this task: a worker of Dask's may know of none by itself.
+    server = get_settings_context()
+    pace.turn = lambda: _turn(server)
+
+
+@asynccontextmanager
+async def _turn(server: SettingsContext) -> AsyncIterator[None]:
+    with server.model_copy():
+        async with concurrency(LIMIT, strict=True, lease_duration=LEASE_SECONDS):
+            yield

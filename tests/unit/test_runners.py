@@ -54,6 +54,17 @@ def test_more_workers_than_gpus_are_refused(dask, settings, monkeypatch):
         choose_runner(scaled(settings, dask_workers=3), threads=3)
 
 
+def test_a_cluster_of_this_machine_gives_each_worker_its_gpu(dask, settings, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    with choose_runner(scaled(settings, dask_workers=2), threads=3) as runner:
+        seen = runner.client.run(os.getenv, "CUDA_VISIBLE_DEVICES")
+        threads = runner.client.nthreads()
+    assert sorted(seen.values()) == ["5", "7"]
+    assert list(threads.values()) == [1, 1]
+    # Nobody else on the machine can send them work.
+    assert all(address.startswith("tls://") for address in threads)
+
+
 def test_workers_elsewhere_need_a_prefect_server(dask, settings):
     here = scaled(settings, dask_address="tcp://127.0.0.1:9")
     with (
@@ -117,7 +128,7 @@ def test_a_cluster_that_is_not_fit_for_the_work(dask, settings, tmp_path):
     shadow.mkdir(parents=True)
     (shadow / "__init__.py").touch()
     with cluster(PYTHONPATH=str(shadow.parent)) as address:
-        assert "can't import Elenco's tasks" in refused(settings, address)
+        assert "can't run Elenco's tasks" in refused(settings, address)
 
 
 def test_workers_must_see_the_data_and_have_nothing_else_to_do(
