@@ -30,7 +30,7 @@ from elenco.vectors import lengths, unit
 
 # Raise it when the same crops and network would give other rows.
 EMBED_VERSION = "3"
-CHUNK_CROPS = 48  # that a core works on at a time
+CHUNK_CROPS = 24  # that a core works on at a time
 # A killed run loses no more than this many embedded crops, and those that are in the lanes.
 ROWS_BETWEEN_SAVES = 2048
 # What the detect stage measured of a face, and its column in the npz.

@@ -1,7 +1,7 @@
 """The image pyramid, all levels of a picture side by side on one canvas.
 
 One call of a fully convolutional network then searches every scale, and pictures of different sizes
-share a canvas size: networks meet few shapes. The idea is dlib's (create_tiled_pyramid).
+share a canvas size: networks meet fewer shapes. The idea is dlib's (create_tiled_pyramid).
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from jaxtyping import Float64, Int64, UInt8
 CELL = 12  # pixels: side of the window that P-Net judges
 STRIDE = 2  # pixels between windows
 STEP = 0.709  # between levels: half the area
-ROUND = 32  # pixels that a canvas's sides are multiples of
+ROUND = 16  # pixels that a canvas's sides are multiples of
 GREY = 128  # between levels
 LARGE = 256  # pixels: a picture with a longer side is halved before levels are made of it
 MOST_HALVED = 8

@@ -28,8 +28,11 @@ from elenco.types import SPLITS, Detections, ShardRef, Skipped, StageReport
 # Raise it when the same photograph and settings would give another crop or another entry.
 DETECT_VERSION = "2"
 LONGEST = 1024  # pixels: a larger photograph is decoded at a reduced scale, not under this
-# A killed run loses no more than this many photographs, and those that are in the lanes.
+# A killed run loses no more than this many photographs, or this share of them (a record is written
+# as a whole: at fixed distances that would take time with the square of its length), and those
+# that are in the lanes.
 PHOTOS_BETWEEN_SAVES = 256
+SHARE_BETWEEN_SAVES = 8
 REFERENCE_PIXELS = 421 * 632  # a chunk of larger pictures than TMDB's h632 holds fewer of them
 
 
@@ -127,7 +130,8 @@ def detect_shard(
                 else:
                     done.keep(result)
             unsaved += len(found)
-            if unsaved >= PHOTOS_BETWEEN_SAVES:
+            known = len(done.kept) + len(done.several) + len(done.skipped)
+            if unsaved >= max(PHOTOS_BETWEEN_SAVES, known // SHARE_BETWEEN_SAVES):
                 save(complete=False)
                 unsaved = 0
             advance(len(found))

@@ -240,6 +240,7 @@ def test_a_crop_follows_its_photograph_to_the_other_split(shard):
 
 def test_a_killed_run_goes_on_and_ends_the_same(shard, monkeypatch):
     monkeypatch.setattr(stage, "PHOTOS_BETWEEN_SAVES", 4)
+    monkeypatch.setattr(stage, "SHARE_BETWEEN_SAVES", 100)
     monkeypatch.setattr(stage, "in_lanes", lambda work, chunks, lanes: map(work, chunks))
     settings = load_settings(paths=shard.settings.paths.model_dump(), faces={"batch": 4})
     filled(shard)
