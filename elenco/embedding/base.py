@@ -28,6 +28,7 @@ Crops = UInt8[np.ndarray, "n 256 256 3"]
 Vectors = Float32[np.ndarray, "n d"]
 
 CPU_BATCH, GPU_BATCH = 12, 384
+MOST_CUT = 384  # crops that are float32 at a time
 LEAST_AGREEMENT = 0.9999  # cosine of a network in lower precision with itself in float32
 
 # To add one: a module with SPACE and load(), and a line here. tests/contracts/test_embedder.py
@@ -159,7 +160,8 @@ class NetworkEmbedder:
             return np.zeros((0, self.space.dim), np.float32)
         with self._lock:
             network = self._network
-        return network(cut(crops, self.window).astype(np.float32))[0]
+        parts = (crops[start : start + MOST_CUT] for start in range(0, len(crops), MOST_CUT))
+        return np.concatenate([network(cut(p, self.window).astype(np.float32))[0] for p in parts])
 
     def embed(self, crops: Crops) -> Vectors:
         """`embed_raw` at unit length; raises what it raises."""
