@@ -18,6 +18,7 @@ from elenco.compute.runtime import on_gpu
 from elenco.faces.images import MIN_SIDE
 from elenco.faces.mtcnn_networks import WEIGHTS_SHA256, load_networks
 from elenco.faces.nms import suppress
+from elenco.faces.patches import cut_boxes
 from elenco.faces.pyramid import CELL, Pyramid, pyramid
 from elenco.fingerprint import digest
 from elenco.settings import Compute, Faces, Settings
@@ -28,7 +29,6 @@ THRESHOLDS = (0.6, 0.7, 0.8)  # scores that P-, R- and O-Net must pass: the pack
 # Pictures or boxes a network call. On a CPU a call's data should stay in the cache.
 CPU_BATCHES = (1, 64, 16)
 GPU_BATCHES = (32, 1024, 256)
-_SWITCH = 1 << 15  # OpenCV's coordinates end here
 
 Picture = UInt8[np.ndarray, "h w 3"]
 
@@ -111,7 +111,7 @@ class Detector:
         """Faces by picture, the best first, and their landmarks."""
         found = self._propose(images, smallest)
         if len(found.scores):
-            patches = _patches(images, found, 24)
+            patches = cut_boxes(images, found.picture, found.boxes, 24)
             regression, scores = self._rnet(patches)
             found = _adjusted(found, regression, scores)
             found = found.only(found.scores > THRESHOLDS[1])
@@ -135,7 +135,7 @@ class Detector:
         self, images: Sequence[Picture], found: _Found
     ) -> tuple[np.ndarray, np.ndarray, Float64[np.ndarray, "n 5 2"]]:
         """What O-Net says: shifts of the corners, scores, and landmarks in pixels."""
-        regression, places, scores = self._onet(_patches(images, found, 48))
+        regression, places, scores = self._onet(cut_boxes(images, found.picture, found.boxes, 48))
         corner = found.boxes[:, :2]
         sides = found.boxes[:, 2:] - corner + 1
         places = places.reshape(-1, 2, 5).transpose(0, 2, 1).astype(np.float64)
@@ -234,35 +234,3 @@ def _squares(found: _Found) -> _Found:
     side = (other - corner).max(axis=1, keepdims=True)
     start = (corner + other - side) / 2
     return _Found(found.picture, np.concatenate([start, start + side], axis=1), found.scores)
-
-
-def _patches(images: Sequence[Picture], found: _Found, side: int) -> np.ndarray:
-    """Each box resized to float32 (side, side, 3), bilinear; mid-grey outside of the picture."""
-    out = np.empty((len(found.scores), side, side, 3), np.float32)
-    steps = np.linspace(0, 1, side)
-    for picture in np.unique(found.picture).tolist():
-        own = np.flatnonzero(found.picture == picture)
-        image = images[picture]
-        height, width = image.shape[:2]
-        # As tf.image.crop_and_resize: a box's edges fall on the middles of the outer samples.
-        shrink = np.array([width - 1, height - 1]) / (width, height)
-        corner = found.boxes[own, :2] * shrink
-        span = found.boxes[own, 2:] * shrink - corner
-        x = (corner[:, :1] + span[:, :1] * steps).astype(np.float32)
-        y = (corner[:, 1:] + span[:, 1:] * steps).astype(np.float32)
-        most = max(1, _SWITCH // side)
-        for start in range(0, len(own), most):
-            part = slice(start, start + most)
-            shape = (len(own[part]), side, side)
-            across = np.broadcast_to(x[part, None, :], shape).reshape(-1, side)
-            down = np.broadcast_to(y[part, :, None], shape).reshape(-1, side)
-            patches = cv2.remap(
-                image,
-                across,
-                down,
-                cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_CONSTANT,
-                borderValue=(127, 127, 127),
-            )
-            out[own[part]] = patches.reshape(*shape, 3)
-    return out

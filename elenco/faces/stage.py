@@ -1,52 +1,34 @@
 """The detect stage: photographs of one shard to aligned faces in `data/output`."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-
-from elenco.compute.isolate import isolate
 from elenco.compute.lanes import in_lanes
 from elenco.compute.runtime import threads_of
 from elenco.embedding.base import Embedder
 from elenco.errors import ImageError, NotEnoughData
 from elenco.faces.agreement import Undecided, decide
 from elenco.faces.crops import CANONICAL_LANDMARKS, CROP_SIZE
-from elenco.faces.entries import JPEG_QUALITY, Entry, crop_of, entry_of, keep_face
-from elenco.faces.photograph import Photograph, Picture
+from elenco.faces.entries import JPEG_QUALITY, Entry
+from elenco.faces.finding import FaceDetector, chunks_of, find_faces, key_of
 from elenco.fingerprint import digest
 from elenco.layout import Layout
 from elenco.progress import track
 from elenco.records import Record, image_id
 from elenco.settings import Settings
 from elenco.turns import in_turn
-from elenco.types import SPLITS, Detections, ShardRef, Skipped, StageReport
+from elenco.types import SPLITS, ShardRef, Skipped, StageReport
 
 # Raise it when the same photograph and settings would give another crop or another entry.
 DETECT_VERSION = "2"
-LONGEST = 1024  # pixels: a larger photograph is decoded at a reduced scale, not under this
 # A killed run loses no more than this many photographs, or this share of them (a record is written
 # as a whole: at fixed distances that would take time with the square of its length), and those
 # that are in the lanes.
 PHOTOS_BETWEEN_SAVES = 256
 SHARE_BETWEEN_SAVES = 8
-REFERENCE_PIXELS = 421 * 632  # a chunk of larger pictures than TMDB's h632 holds fewer of them
-
-
-class FaceDetector(Protocol):
-    """What the stage asks of a detector: `elenco.faces.mtcnn.Detector` is one.
-
-    `version` names everything that changes its answers.
-    """
-
-    version: str
-
-    def detect(
-        self, images: Sequence[Picture], smallest: int | None = None
-    ) -> list[Detections]: ...
 
 
 @dataclass
@@ -63,7 +45,7 @@ class _Progress:
 
     def skip(self, entry: Entry, error: ImageError) -> None:
         """Skip; for good unless it may be another thing the next time."""
-        name = image_id(*_key(entry))
+        name = image_id(*key_of(entry))
         detail = str(error).removeprefix(f"{error.reason}: ")
         self.skipped.append(Skipped(name, error.reason, detail))
         if error.reason not in ("missing", "detector_failed"):
@@ -112,7 +94,7 @@ def detect_shard(
     reused = len(done.kept) + len(done.several)
 
     def save(complete: bool) -> Record:
-        kept = sorted([*done.kept, *done.several], key=_key)
+        kept = sorted([*done.kept, *done.several], key=key_of)
         skipped = sorted(done.skipped, key=lambda skip: skip.id)
         version, inputs = earlier.version, collected.digest
         record = Record("detect", version, inputs, complete, kept, skipped, done.notes)
@@ -120,10 +102,10 @@ def detect_shard(
         return record
 
     lanes = threads_of(settings.compute) + 1  # one more: somebody always waits for the disk
-    find = partial(_find, settings=settings, layout=layout, detector=detector)
+    find = partial(find_faces, settings=settings, layout=layout, detector=detector)
     unsaved = 0
     with track(f"detect shard {collected.shard}", len(todo)) as advance:
-        for found in in_lanes(find, _chunks(todo, settings.faces.batch), lanes):
+        for found in in_lanes(find, chunks_of(todo, settings.faces.batch), lanes):
             for entry, result in found:
                 if isinstance(result, ImageError):
                     done.skip(entry, result)
@@ -152,10 +134,10 @@ def _reuse(
     given: Iterable[Entry], earlier: Record, layout: Layout
 ) -> tuple[_Progress, list[Entry]]:
     """Split what is given into what is known already and what is to do."""
-    known = {_key(entry): entry for entry in earlier.kept}
+    known = {key_of(entry): entry for entry in earlier.kept}
     done, todo = _Progress(), []
     for entry in given:
-        found, note = known.get(_key(entry)), earlier.notes.get(image_id(*_key(entry)))
+        found, note = known.get(key_of(entry)), earlier.notes.get(image_id(*key_of(entry)))
         same = found is not None and found["sha256"] == entry["sha256"]
         # A face that is not chosen yet has no crop.
         if found and same and (_crop_in_place(entry, layout) or "chosen" not in found):
@@ -179,80 +161,6 @@ def _crop_in_place(entry: Entry, layout: Layout) -> bool:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 other.rename(path)
     return path.exists()
-
-
-def _chunks(todo: list[Entry], batch: int) -> Iterator[list[Entry]]:
-    """Cut the work so that memory stays flat and pictures of one size come together.
-
-    The cuts depend on the photographs alone: a resumed run forms the same batches.
-    """
-    chunk: list[Entry] = []
-    pixels = 0
-    for entry in sorted(todo, key=lambda e: (e["width"], e["height"], *_key(e))):
-        size = entry["width"] * entry["height"]
-        if chunk and (len(chunk) == batch or pixels + size > batch * REFERENCE_PIXELS):
-            yield chunk
-            chunk, pixels = [], 0
-        chunk.append(entry)
-        pixels += size
-    if chunk:
-        yield chunk
-
-
-def _find(
-    chunk: list[Entry], settings: Settings, layout: Layout, detector: FaceDetector
-) -> list[tuple[Entry, Entry | ImageError]]:
-    """Find the faces of a chunk's photographs; where there is one, write its crop.
-
-    Small faces are looked for only where there is no larger one: that is most of the work.
-    """
-    results = {
-        i: _read(entry, layout, settings.collect.max_megapixels) for i, entry in enumerate(chunk)
-    }
-    photographs = {i: read for i, read in results.items() if isinstance(read, Photograph)}
-    found: dict[int, Detections | Exception] = {}
-    least = settings.faces.min_face_pixels
-    for smallest in sorted({max(settings.faces.first_look_pixels, least), least}, reverse=True):
-        todo = [i for i in photographs if i not in found or not _sure(found[i], settings)]
-        pictures = [photographs[i].small for i in todo]
-        looked = isolate(partial(detector.detect, smallest=smallest), pictures)
-        found |= dict(zip(todo, looked, strict=True))
-    done: list[tuple[Entry, Entry | ImageError]] = []
-    for i, entry in enumerate(chunk):
-        read = results[i]
-        if isinstance(read, Photograph):
-            done.append((entry, _kept(entry, read, found[i], settings, layout)))
-        else:
-            done.append((entry, read))
-    return done
-
-
-def _kept(
-    entry: Entry,
-    photograph: Photograph,
-    found: Detections | Exception,
-    settings: Settings,
-    layout: Layout,
-) -> Entry | ImageError:
-    """The entry of a photograph, or why there is none."""
-    if isinstance(found, Exception):
-        return ImageError("detector_failed", f"{type(found).__name__}: {found}")
-    sure = _sure(found, settings)
-    if not len(found):
-        return ImageError("no_face", f"{photograph.width}x{photograph.height} pixels")
-    if not sure:
-        least = f"{settings.faces.min_score:g}"
-        return ImageError("low_score", f"best score {found.scores.max():.3f} < {least}")
-    own = entry_of(entry, photograph.in_full(sure), photograph.width, photograph.height)
-    if len(sure) > 1:
-        return own
-    try:
-        crop = crop_of(own, 0, photograph.full())
-    except ImageError as error:
-        return error
-    except ValueError as error:
-        return ImageError("no_alignment", str(error))
-    return keep_face(own, 0, crop, {"by": "only"}, layout)
 
 
 def _decide(
@@ -280,23 +188,3 @@ def _decide(
                 done.skip(entry, result)
             else:
                 done.kept.append(result)
-
-
-def _read(entry: Entry, layout: Layout, max_megapixels: float) -> Photograph | ImageError:
-    path = layout.image(entry["split"], entry["person_id"], entry["key"])
-    try:
-        return Photograph(path, entry["sha256"], max_megapixels, LONGEST)
-    except ImageError as error:
-        return error
-
-
-def _sure(found: Detections | Exception, settings: Settings) -> Detections:
-    """The faces that count."""
-    if isinstance(found, Exception):
-        return Detections(*(np.empty(shape, np.float32) for shape in ((0, 4), 0, (0, 5, 2))))
-    sure = found.scores >= settings.faces.min_score
-    return Detections(found.boxes[sure], found.scores[sure], found.landmarks[sure])
-
-
-def _key(entry: Entry) -> tuple[str, str]:
-    return entry["person_id"], entry["key"]

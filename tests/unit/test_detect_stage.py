@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from elenco.errors import NotEnoughData
-from elenco.faces import stage
+from elenco.faces import finding, stage
 from elenco.faces.crops import CANONICAL_LANDMARKS, align
 from elenco.faces.images import decode, encode_jpeg
 from elenco.faces.stage import detect_shard
@@ -302,7 +302,7 @@ def test_batch_size_changes_nothing(shard):
 
 
 def test_few_pictures_are_in_memory_at_a_time(shard, monkeypatch):
-    monkeypatch.setattr(stage, "REFERENCE_PIXELS", 120 * 160 * 4 // 5)
+    monkeypatch.setattr(finding, "REFERENCE_PIXELS", 120 * 160 * 4 // 5)
     settings = load_settings(paths=shard.settings.paths.model_dump(), faces={"batch": 5})
     for k in range(13):
         shard.add("a", f"s{k:02}", photo(FACE))
