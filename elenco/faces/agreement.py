@@ -20,7 +20,7 @@ from elenco.layout import Layout
 from elenco.settings import Settings
 
 EMBEDDER = "dlib_resnet"
-MOST_OTHERS = 16  # photographs of one face that a person's several-faced ones are compared with
+MOST_OTHERS = 6  # photographs of one face that several-faced ones are compared with: time, not gain
 MOST_FACES = 8  # faces of a photograph that are compared, the largest
 
 
