@@ -4,6 +4,8 @@ The vectors are those of `dlib_resnet`, whatever embedder is set: changing the e
 nothing again. They are compared and forgotten; vectors of other people are stored nowhere.
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import numpy as np
 from elenco.embedding.base import Embedder, load_embedder
 from elenco.errors import ImageError
 from elenco.faces.entries import Entry, crop_of, faces_of, keep_face
+from elenco.faces.geometry import area
 from elenco.faces.images import decode
 from elenco.faces.photograph import Photograph, Picture
 from elenco.faces.select import MARGIN, SAME_PERSON, choose, choose_by_agreement
@@ -48,54 +51,100 @@ def load_chooser(settings: Settings, layout: Layout) -> Embedder:
     return load_embedder(EMBEDDER, settings.model_copy(update={"embedding": plain}), layout)
 
 
+@dataclass(frozen=True)
+class _Candidates:
+    """The faces of a person that are compared.
+
+    Attributes:
+        known: crops of photographs of one face, each alone in its list.
+        crops: crops of each several-faced photograph's candidates.
+        faces: which of the entry's faces these are.
+        entries: the entries of these photographs.
+        unusable: why others can't be used, by their place in `several`.
+    """
+
+    known: list[list[Picture]]
+    crops: list[list[Picture]]
+    faces: list[list[int]]
+    entries: list[Entry]
+    unusable: dict[int, ImageError]
+
+    def photographs(self) -> list[list[Picture]]:
+        return [*self.known, *self.crops]
+
+
 def decide(
-    person: Undecided, embedder: Embedder, settings: Settings, layout: Layout
-) -> list[Entry | ImageError]:
-    """Choose the face of every several-faced photograph of a person and write its crop.
+    people: Sequence[Undecided], embedder: Embedder, settings: Settings, layout: Layout
+) -> list[list[Entry | ImageError]]:
+    """Choose the face of every several-faced photograph of some people and write its crop.
 
     Args:
-        person: whose.
+        people: whose; they are embedded together, which fills the network's batches.
         embedder: as `load_chooser` gives it.
         settings: `collect.max_megapixels`.
         layout: where photographs and crops are.
 
     Returns:
-        For each of `person.several`, the entry with the chosen face, or why the photograph can
+        For each of a person's `several`, the entry with the chosen face, or why the photograph can
         no longer be used.
     """
     cap = settings.collect.max_megapixels
-    pictures = [_read(entry, layout, cap) for entry in person.several]
-    usable = [i for i, picture in enumerate(pictures) if not isinstance(picture, ImageError)]
-    crops: list[list[Picture]] = []
-    faces: list[list[int]] = []
-    for i in usable:
-        entry, picture = person.several[i], pictures[i]
-        assert not isinstance(picture, ImageError)
-        areas = np.prod(np.diff(faces_of(entry).boxes.reshape(-1, 2, 2), axis=1)[:, 0], axis=1)
-        largest = np.argsort(-areas, kind="stable")[:MOST_FACES]
-        faces.append(sorted(largest.tolist()))
-        crops.append([crop_of(entry, face, picture) for face in faces[-1]])
-    others = sorted(person.single, key=lambda e: e["sha256"])[:MOST_OTHERS]
-    known = [[decode(_crop_path(e, layout).read_bytes(), cap)] for e in others]
-    groups = [*known, *crops]
-    vectors = embedder.embed(np.concatenate([np.stack(group) for group in groups]))
-    ends = np.cumsum([len(group) for group in groups])[:-1]
-    fallback = [0] * len(known)
-    for i, own in zip(usable, faces, strict=True):
-        entry = person.several[i]
+    candidates = [_candidates(person, layout, cap) for person in people]
+    groups = [group for one in candidates for group in one.photographs()]
+    crops = [crop for group in groups for crop in group]
+    if not crops:
+        return [list(one.unusable.values()) for one in candidates]
+    vectors = embedder.embed(np.stack(crops))
+    by_photograph = iter(np.split(vectors, np.cumsum([len(group) for group in groups])[:-1]))
+    return [
+        _chosen(person, one, [next(by_photograph) for _ in one.photographs()], layout)
+        for person, one in zip(people, candidates, strict=True)
+    ]
+
+
+def _candidates(person: Undecided, layout: Layout, max_megapixels: float) -> _Candidates:
+    found = _Candidates([], [], [], [], {})
+    for place, entry in enumerate(person.several):
+        picture = _read(entry, layout, max_megapixels)
+        if isinstance(picture, ImageError):
+            found.unusable[place] = picture
+            continue
+        areas = area(faces_of(entry).boxes)
+        largest = sorted(np.argsort(-areas, kind="stable")[:MOST_FACES].tolist())
+        crops: dict[int, Picture] = {}
+        for face in largest:
+            with suppress(ValueError):  # its landmarks coincide: it is nobody's face
+                crops[face] = crop_of(entry, face, picture)
+        if not crops:
+            found.unusable[place] = ImageError("no_alignment", "of no face")
+            continue
+        found.entries.append(entry)
+        found.faces.append(list(crops))
+        found.crops.append(list(crops.values()))
+    for entry in sorted(person.single, key=lambda e: e["sha256"])[:MOST_OTHERS]:
+        with suppress(ImageError):  # a damaged crop is told of when it is embedded
+            found.known.append([decode(_crop_path(entry, layout).read_bytes(), max_megapixels)])
+    return found
+
+
+def _chosen(
+    person: Undecided, found: _Candidates, vectors: list[np.ndarray], layout: Layout
+) -> list[Entry | ImageError]:
+    fallback = [0] * len(found.known)
+    for entry, own in zip(found.entries, found.faces, strict=True):
         largest = choose(faces_of(entry), entry["width"], entry["height"])
         fallback.append(own.index(largest) if largest in own else 0)
-    choices = choose_by_agreement(np.split(vectors, ends), fallback)[len(known) :]
+    choices = choose_by_agreement(vectors, fallback)[len(found.known) :]
     among = person.among()
-    results: dict[int, Entry | ImageError] = {
-        i: picture for i, picture in enumerate(pictures) if isinstance(picture, ImageError)
-    }
-    for i, own, own_crops, choice in zip(usable, faces, crops, choices, strict=True):
+    kept: list[Entry] = []
+    for entry, own, crops, choice in zip(
+        found.entries, found.faces, found.crops, choices, strict=True
+    ):
         agreement = None if np.isnan(choice.agreement) else round(choice.agreement, 4)
         chosen = {"by": choice.by, "agreement": agreement, "among": among}
-        entry, crop = person.several[i], own_crops[choice.index]
-        results[i] = keep_face(entry, own[choice.index], crop, chosen, layout)
-    return [results[i] for i in range(len(pictures))]
+        kept.append(keep_face(entry, own[choice.index], crops[choice.index], chosen, layout))
+    usable = iter(kept)
+    return [found.unusable.get(place) or next(usable) for place in range(len(person.several))]
 
 
 def _crop_path(entry: Entry, layout: Layout) -> Path:

@@ -29,6 +29,7 @@ DETECT_VERSION = "2"
 # that are in the lanes.
 PHOTOS_BETWEEN_SAVES = 256
 SHARE_BETWEEN_SAVES = 8
+PEOPLE = 8  # whose faces are chosen together
 
 
 @dataclass
@@ -182,9 +183,11 @@ def _decide(
         else:
             undecided.append(person)
     one = partial(decide, embedder=chooser, settings=settings, layout=layout)
-    for person, results in zip(undecided, in_lanes(one, undecided, lanes), strict=True):
-        for entry, result in zip(person.several, results, strict=True):
-            if isinstance(result, ImageError):
-                done.skip(entry, result)
-            else:
-                done.kept.append(result)
+    groups = [undecided[i : i + PEOPLE] for i in range(0, len(undecided), PEOPLE)]
+    for group, answers in zip(groups, in_lanes(one, groups, lanes), strict=True):
+        for person, results in zip(group, answers, strict=True):
+            for entry, result in zip(person.several, results, strict=True):
+                if isinstance(result, ImageError):
+                    done.skip(entry, result)
+                else:
+                    done.kept.append(result)

@@ -477,6 +477,27 @@ def test_a_face_whose_landmarks_coincide_is_counted(shard):
     assert shard.run(OnePoint()).report.skipped == {"no_alignment": 1}
 
 
+class FirstIsAPoint(RedSquares):
+    """The landmarks of the better face of two coincide; of a photograph with blue, all do."""
+
+    def _one(self, image: np.ndarray) -> Detections:
+        found = super()._one(image)
+        landmarks = found.landmarks.copy()
+        landmarks[: None if image[0, 0, 2] > 220 else 1] = 7
+        return Detections(found.boxes, found.scores, landmarks)
+
+
+def test_of_several_faces_one_that_can_be_aligned_is_taken(couple):
+    pixels = decode(coloured((10, 40, 50, BLUE), (120, 30, 90, GREEN)), 40).copy()
+    pixels[:8, :8] = 0, 0, 255
+    couple.add("p", "neither", encode_jpeg(pixels), size=(240, 160))
+    for key in ("alone1", "alone2"):
+        del couple.entries["p", key]
+    ref = couple.run(FirstIsAPoint())
+    assert ref.report.skipped == {"no_alignment": 1}
+    assert entry_of(couple, "both")["face"] == 1
+
+
 def test_a_large_photograph_is_searched_small_and_cropped_from_the_whole(shard):
     pixels = np.full((3000, 2400, 3), 200, np.uint8)
     pixels[900:2100, 600:1800] = 220, 20, 20
