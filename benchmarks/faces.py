@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", type=Path, help="folder of the peers' environment")
+    parser.add_argument("--beside", nargs="+", default=PEERS, help="which of the peers")
     parser.add_argument("--only", nargs="+", default=["facenet", "dlib_resnet"])
     parser.add_argument("--runtime", default="auto")
     parser.add_argument("--growth", type=int, nargs="*", default=[])
@@ -73,7 +74,7 @@ def main() -> None:
         peak = matmul_peak()
         print(f"{options.count} portraits of 421x632, {os.cpu_count()} cores, {peak:.0f} GFLOP/s")
         ways = [f"elenco {name}" for name in options.only]
-        ways += list(PEERS) if options.peers else []
+        ways += options.beside if options.peers else []
         best: dict[str, dict[str, Any]] = {}
         for _ in range(options.rounds):
             for way in ways:
