@@ -29,6 +29,17 @@ ROOT = Path(__file__).resolve().parents[1]
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EMBEDDER = "hash"
 SHARDS = 2
+# What `detect` records of a face, whatever photograph it is of.
+A_FACE: dict[str, Any] = {
+    "box": [1.0, 2.0, 30.0, 40.0],
+    "score": 0.99,
+    "landmarks": [[0.0, 0.0]] * 5,
+    "size": 40.0,
+    "sharpness": 1.0,
+    "yaw": 5.0,
+    "pitch": 0.0,
+    "roll": -3.0,
+}
 SPACE = EmbeddingSpace(EMBEDDER, "ab" * 32, 8, "none")
 
 
@@ -147,14 +158,7 @@ def face(entry: dict[str, Any]) -> dict[str, Any]:
     found = {name: entry[name] for name in ("person_id", "key", "split", "sha256")}
     return found | {
         "crop_sha256": bytes_sha256(crop(entry)),
-        "box": [1.0, 2.0, 30.0, 40.0],
-        "score": 0.99,
-        "landmarks": [[0.0, 0.0]] * 5,
-        "size": 40.0,
-        "sharpness": 1.0,
-        "yaw": 5.0,
-        "pitch": 0.0,
-        "roll": -3.0,
+        **A_FACE,
     }
 
 

@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from elenco.compute.runtime import threads_of
+from elenco.settings import Compute
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -31,3 +34,8 @@ def in_lanes(work: Callable[[T], R], chunks: Iterable[T], lanes: int) -> Iterato
         finally:
             for future in running:
                 future.cancel()
+
+
+def lanes_of(compute: Compute) -> int:
+    """How many lanes keep the cores busy: one more, as somebody always waits for the disk."""
+    return threads_of(compute) + 1

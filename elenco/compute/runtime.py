@@ -79,9 +79,7 @@ def on_gpu() -> bool:
         import jax
 
         return jax.default_backend() == "gpu"
-    import torch  # pyright: ignore[reportMissingImports]
-
-    return torch.cuda.is_available()
+    return False  # a backend that nothing is compiled on
 
 
 def threads_of(compute: Compute) -> int:

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from elenco.compute.lanes import in_lanes
-from elenco.compute.runtime import threads_of
+from elenco.compute.lanes import in_lanes, lanes_of
 from elenco.embedding.base import Embedder
 from elenco.errors import ImageError, NotEnoughData, SpaceMismatch
 from elenco.faces.crops import CROP_SIZE
@@ -91,7 +90,7 @@ def embed_shard(
     unsaved = 0
     chunks = (new[start : start + CHUNK_CROPS] for start in range(0, len(new), CHUNK_CROPS))
     embed = partial(_embed, settings=settings, layout=layout, embedder=embedder)
-    lanes = threads_of(settings.compute) + 1  # one more: somebody always waits for the disk
+    lanes = lanes_of(settings.compute)
     with track(f"embed shard {detected.shard}", len(new)) as advance:
         for done in in_lanes(embed, chunks, lanes):
             for entry, result in done:

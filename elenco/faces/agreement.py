@@ -15,8 +15,8 @@ from elenco.embedding.base import Embedder, load_embedder
 from elenco.errors import ImageError
 from elenco.faces.entries import Entry, crop_of, faces_of, keep_face
 from elenco.faces.geometry import area
-from elenco.faces.images import decode
-from elenco.faces.photograph import Photograph, Picture
+from elenco.faces.images import Picture, decode
+from elenco.faces.photograph import read_photograph
 from elenco.faces.select import MARGIN, SAME_PERSON, choose, choose_by_agreement
 from elenco.fingerprint import digest
 from elenco.layout import Layout
@@ -105,10 +105,12 @@ def decide(
 def _candidates(person: Undecided, layout: Layout, max_megapixels: float) -> _Candidates:
     found = _Candidates([], [], [], [], {})
     for place, entry in enumerate(person.several):
-        picture = _read(entry, layout, max_megapixels)
-        if isinstance(picture, ImageError):
-            found.unusable[place] = picture
+        longest = max(entry["width"], entry["height"])
+        photograph = read_photograph(entry, layout, max_megapixels, longest)
+        if isinstance(photograph, ImageError):
+            found.unusable[place] = photograph
             continue
+        picture = photograph.full()
         areas = area(faces_of(entry).boxes)
         largest = sorted(np.argsort(-areas, kind="stable")[:MOST_FACES].tolist())
         crops: dict[int, Picture] = {}
@@ -149,12 +151,3 @@ def _chosen(
 
 def _crop_path(entry: Entry, layout: Layout) -> Path:
     return layout.crop(entry["split"], entry["person_id"], entry["key"])
-
-
-def _read(entry: Entry, layout: Layout, max_megapixels: float) -> Picture | ImageError:
-    path = layout.image(entry["split"], entry["person_id"], entry["key"])
-    try:
-        longest = max(entry["width"], entry["height"])
-        return Photograph(path, entry["sha256"], max_megapixels, longest).full()
-    except ImageError as error:
-        return error

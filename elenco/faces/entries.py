@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 
 from elenco.faces.crops import align
-from elenco.faces.images import encode_jpeg
-from elenco.faces.photograph import Picture
+from elenco.faces.images import Picture, encode_jpeg
 from elenco.faces.quality import measure
 from elenco.fingerprint import bytes_sha256
 from elenco.layout import Layout

@@ -9,8 +9,9 @@ import numpy as np
 from elenco.compute.isolate import isolate
 from elenco.errors import ImageError
 from elenco.faces.entries import Entry, crop_of, entry_of, keep_face
+from elenco.faces.images import Picture
 from elenco.faces.mtcnn import MAX_SIDE
-from elenco.faces.photograph import Photograph, Picture
+from elenco.faces.photograph import Photograph, read_photograph
 from elenco.layout import Layout
 from elenco.settings import Settings
 from elenco.types import Detections
@@ -57,7 +58,8 @@ def find_faces(
     Small faces are looked for only where there is no larger one: that is most of the work.
     """
     results = {
-        i: _read(entry, layout, settings.collect.max_megapixels) for i, entry in enumerate(chunk)
+        i: read_photograph(entry, layout, settings.collect.max_megapixels, MAX_SIDE)
+        for i, entry in enumerate(chunk)
     }
     photographs = {i: read for i, read in results.items() if isinstance(read, Photograph)}
     found: dict[int, Detections | Exception] = {}
@@ -103,14 +105,6 @@ def _kept(
     except ValueError as error:
         return ImageError("no_alignment", str(error))
     return keep_face(own, 0, crop, {"by": "only"}, layout)
-
-
-def _read(entry: Entry, layout: Layout, max_megapixels: float) -> Photograph | ImageError:
-    path = layout.image(entry["split"], entry["person_id"], entry["key"])
-    try:
-        return Photograph(path, entry["sha256"], max_megapixels, MAX_SIDE)
-    except ImageError as error:
-        return error
 
 
 def _sure(found: Detections | Exception, settings: Settings) -> Detections:

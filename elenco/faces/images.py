@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from elenco.errors import ImageError
 
+Picture = UInt8[np.ndarray, "h w 3"]  # RGB
 MIN_SIDE = 20  # pixels: the smallest face that MTCNN finds
 _FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP"]
 if features.check("avif"):

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Float64, Int64
 
 from elenco.compute.batches import Batches
 from elenco.compute.runtime import on_gpu
-from elenco.faces.images import MIN_SIDE
+from elenco.faces.images import MIN_SIDE, Picture
 from elenco.faces.mtcnn_networks import WEIGHTS_SHA256, load_networks
 from elenco.faces.nms import suppress
 from elenco.faces.patches import cut_boxes
@@ -29,8 +29,6 @@ THRESHOLDS = (0.6, 0.7, 0.8)  # scores that P-, R- and O-Net must pass: the pack
 # Pictures or boxes a network call. On a CPU a call's data should stay in the cache.
 CPU_BATCHES = (1, 64, 16)
 GPU_BATCHES = (32, 1024, 256)
-
-Picture = UInt8[np.ndarray, "h w 3"]
 
 
 @dataclass

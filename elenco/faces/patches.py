@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, UInt8
+from jaxtyping import Float32, Float64, Int64
+
+from elenco.faces.images import Picture
 
 _MOST_ROWS = 1 << 15  # OpenCV's pictures have no more
 
 
 def cut_boxes(
-    images: Sequence[UInt8[np.ndarray, "h w 3"]],
+    images: Sequence[Picture],
     picture: Int64[np.ndarray, " n"],
     boxes: Float64[np.ndarray, "n 4"],
     side: int,

@@ -1,16 +1,26 @@
 """One stored photograph, as far as it has to be decoded."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from elenco.errors import ImageError
-from elenco.faces.images import decode, probe
+from elenco.faces.images import Picture, decode, probe
 from elenco.fingerprint import bytes_sha256
+from elenco.layout import Layout
 from elenco.types import Detections
 
-Picture = UInt8[np.ndarray, "h w 3"]
+
+def read_photograph(
+    entry: dict[str, Any], layout: Layout, max_megapixels: float, longest: int
+) -> "Photograph | ImageError":
+    """The photograph of an entry, or why it can't be used; otherwise as `Photograph`."""
+    path = layout.image(entry["split"], entry["person_id"], entry["key"])
+    try:
+        return Photograph(path, entry["sha256"], max_megapixels, longest)
+    except ImageError as error:
+        return error
 
 
 class Photograph:

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
+from elenco.faces.images import Picture
+
 CELL = 12  # pixels: side of the window that P-Net judges
 STRIDE = 2  # pixels between windows
 STEP = 0.709  # between levels: half the area
@@ -19,7 +21,6 @@ GREY = 128  # between levels
 LARGE = 256  # pixels: a picture with a longer side is halved before levels are made of it
 MOST_HALVED = 8
 
-Picture = UInt8[np.ndarray, "h w 3"]
 _Rectangle = tuple[int, int, int, int]  # x, y, width, height
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from elenco.compute.lanes import in_lanes
-from elenco.compute.runtime import threads_of
+from elenco.compute.lanes import in_lanes, lanes_of
 from elenco.embedding.base import Embedder
 from elenco.errors import ImageError, NotEnoughData
 from elenco.faces.agreement import Undecided, decide
@@ -102,7 +101,7 @@ def detect_shard(
         record.save(path)
         return record
 
-    lanes = threads_of(settings.compute) + 1  # one more: somebody always waits for the disk
+    lanes = lanes_of(settings.compute)
     find = partial(find_faces, settings=settings, layout=layout, detector=detector)
     unsaved = 0
     with track(f"detect shard {collected.shard}", len(todo)) as advance:

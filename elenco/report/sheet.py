@@ -10,9 +10,8 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
 
-from elenco.faces.images import encode_jpeg
+from elenco.faces.images import Picture, encode_jpeg
 
 NAMED = (0, 135, 62)  # RGB: white text on it is readable (contrast over 4.5)
 UNKNOWN = (97, 97, 97)
@@ -26,7 +25,6 @@ GAP = 6
 COLUMNS = 8
 
 Colour = tuple[int, int, int]
-Picture = UInt8[np.ndarray, "h w 3"]
 
 
 class Named(Protocol):

@@ -20,6 +20,7 @@ from elenco.fingerprint import bytes_sha256, file_sha256
 from elenco.records import Record
 from elenco.storage import read_npz, write_bytes, write_npz
 from elenco.types import EmbeddingSpace, ShardRef, StageReport
+from tests.small_data import A_FACE
 
 PEOPLE = {"7": "Ana", "12": "Bo", "x": "Cy"}
 
@@ -60,14 +61,7 @@ def entry(layout, person, key, data, split="train"):
         "split": split,
         "sha256": "0" * 64,
         "crop_sha256": bytes_sha256(data),
-        "box": [1.0, 2.0, 30.0, 40.0],
-        "score": 0.99,
-        "landmarks": [[0.0, 0.0]] * 5,
-        "size": 40.0,
-        "sharpness": 1.0,
-        "yaw": 5.0,
-        "pitch": 0.0,
-        "roll": -3.0,
+        **A_FACE,
     }
 
 
