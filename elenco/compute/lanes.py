@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import cv2
+
 from elenco.compute.runtime import threads_of
 from elenco.settings import Compute
 
@@ -22,6 +24,8 @@ def in_lanes(work: Callable[[T], R], chunks: Iterable[T], lanes: int) -> Iterato
     Raises:
         Exception: the first that `work` raised; what had not begun is not begun.
     """
+    # The lanes fill the cores: OpenCV's own threads would only be in their way.
+    cv2.setNumThreads(1)
     with ThreadPoolExecutor(lanes) as pool:
         running: deque[Future[R]] = deque()
         try:
