@@ -3,9 +3,10 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+TOOLS := .venv-tools
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: demo test lint format setup setup-dev lock clean
+.PHONY: demo test lint format setup setup-dev lock clean up down ops-test sbom audit backup-test
 .DEFAULT_GOAL := test
 
 demo: setup
@@ -44,8 +45,55 @@ $(VENV)/.%-installed: requirements/%.txt pyproject.toml | $(BIN)/python
 lock: setup-dev
 	@$(BIN)/python -m pip --quiet install uv
 	@$(BIN)/uv pip compile pyproject.toml --group build $(LOCK) --output-file requirements/run.txt
-	@$(BIN)/uv pip compile pyproject.toml --extra dask --group build --group dev --constraint requirements/run.txt $(LOCK) --output-file requirements/dev.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra dask --extra s3 --group build --group dev --constraint requirements/run.txt $(LOCK) --output-file requirements/dev.txt
+	@$(BIN)/uv pip compile --group tools $(LOCK) --output-file requirements/tools.txt
 LOCK := --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
+# What is there beside run.txt where the worker has an NVIDIA GPU: TensorFlow's own CUDA libraries.
+requirements/gpu.txt: requirements/run.txt
+	@$(BIN)/python -m pip --quiet install uv
+	@echo 'tensorflow[and-cuda]' | $(BIN)/uv pip compile - --constraint $< $(LOCK) --no-annotate \
+		$$(sed -n 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' $<) --output-file $@
+
+# Database, Prefect server and worker as processes: docs/operating.md
+up: setup
+	@$(BIN)/elenco up
+
+down: setup
+	@$(BIN)/elenco down
+
+# Kills each of them meanwhile, and builds what the Dockerfile builds: half an hour
+ops-test: setup-dev
+	@ELENCO_OPS_TESTS=1 $(BIN)/python -m pytest tests/ops
+
+# What is installed, as CycloneDX 1.6: same requirements, same bytes; checked against its schema.
+sbom: $(TOOLS)/.installed
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore $(TOOLS)/bin/cyclonedx-py requirements --of JSON --sv 1.6 --output-reproducible --validate \
+		--pyproject pyproject.toml --output-file dist/elenco.cdx.json requirements/run.txt
+	@echo "sbom: dist/elenco.cdx.json, $$(grep -c '==' requirements/run.txt) packages with their sha256"
+
+# Without --strict, packages that the vulnerability service does not know would pass in silence.
+audit: $(TOOLS)/.installed
+	@mkdir -p dist
+	@$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		--requirement requirements/run.txt >dist/audit.txt 2>&1 || { cat dist/audit.txt; \
+		if grep -q '^Found [0-9]* known vulnerabilit' dist/audit.txt; \
+		then echo "audit: upgrade the packages above: pin them in pyproject.toml, then make lock"; \
+		else echo "audit: the vulnerability service did not answer for every package: nothing is known"; fi; \
+		exit 1; }
+	@cat dist/audit.txt
+
+$(TOOLS)/.installed: requirements/tools.txt
+	@echo "set-up: installing $$(grep -c '==' $<) pinned packages into $(TOOLS)"
+	@$(PYTHON) -m venv $(TOOLS) && echo '*' >$(TOOLS)/.gitignore
+	@$(TOOLS)/bin/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes --requirement $<
+	@touch $@
+
+# Destroy and restore: folders, S3, PostgreSQL.
+backup-test: setup-dev
+	@$(BIN)/python -m pytest tests/unit/test_backup.py tests/unit/test_backup_places.py \
+		tests/unit/test_backup_database.py tests/unit/test_schema.py tests/unit/test_integrity.py
+
 clean:
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(TOOLS) .pytest_cache .ruff_cache .hypothesis

@@ -5,11 +5,14 @@ data/output/{train,test}/{person_id}/{key}.jpg     aligned faces, canonical crop
 data/retired/{person_id}/{key}.jpg                 photographs that are listed no more
 data/processed/{embedder}/shard-NNN.npz            embeddings, one file a shard
 data/processed/{embedder}/{train,test}.npz         all of them, by split
+data/processed/{embedder}/quarantine.{json,html}   photographs that are left out, and why
+data/evaluations/{version|name-digest}/            reports, and the work on a folder
 data/state/{source_id}/{stage}/NNN.json            what each stage kept and skipped
 data/state/{source_id}/collect/NNN.json            the manifest: every photograph and its origin
 data/state/{source_id}/people/YYYY-MM-DD.json      the people of a day, never changed afterwards
 data/state/{source_id}/answers/NNN.json            what the source said of each person
 data/state/{source_id}/changes.json                until when those answers are known to hold
+data/curation.jsonl                                photographs that an operator keeps or drops
 data/denylist.jsonl  data/audit.jsonl              who is not to come back; what was removed when
 models/FaceNET-Keras/                              FaceNet's weights
 models/recogniser/vNNNNNN/, current -> vNNNNNN     versions
@@ -53,6 +56,17 @@ class Layout:
 
     def joined(self, embedder: str, split: Split) -> Path:
         return self.processed(embedder) / f"{split}.npz"
+
+    def quarantine(self, embedder: str) -> Path:
+        return self.processed(embedder) / "quarantine.json"
+
+    def quarantine_sheet(self, embedder: str) -> Path:
+        return self.processed(embedder) / "quarantine.html"
+
+    @property
+    def curation(self) -> Path:
+        """What an operator decided of single photographs: append-only."""
+        return self.data / "curation.jsonl"
 
     @property
     def state(self) -> Path:

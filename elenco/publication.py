@@ -1,55 +1,72 @@
 """From embeddings to a version: train a candidate, give it its TF.js form, judge and register it.
 
+What is written beside a model is written before it is registered: a version never changes.
+
 Each step finds what an earlier, perhaps killed, run finished: a version trained from the same
 inputs, a complete candidate, a converted embedder.
 """
 
 import os
+import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from elenco.documents import write_documents
 from elenco.embedding.base import load_embedder
 from elenco.errors import NotEnoughData, RegistryError
 from elenco.export.tfjs import Form, classifier_form, embedder_form, export_forms
 from elenco.fingerprint import digest
+from elenco.integrity import write_digests
 from elenco.layout import Layout
+from elenco.progress import say
+from elenco.pruning import prune
+from elenco.recognition.drift import DRIFT_SCHEMA, drift_of, without_names_of_who_left
+from elenco.recognition.files import load_classifier, load_gallery
 from elenco.recognition.gate import Verdict, compare
-from elenco.recognition.recogniser import Recogniser
+from elenco.recognition.quarantine import read_quarantine
 from elenco.recognition.train import train_candidate, training_fingerprint
-from elenco.registry import CANDIDATE, Registry, discard
-from elenco.report.card import write_card
+from elenco.registry import CANDIDATE, EMBEDDER_FORM, Registry, discard
 from elenco.rights.versions import candidates, knows_denied
 from elenco.settings import Settings
-from elenco.storage import build_directory, read_json, read_npz
-from elenco.types import DatasetRef, Outcome, PublishedRef, TrainedRef
+from elenco.storage import build_directory, read_json, write_json
+from elenco.types import CuratedRef, Outcome, PublishedRef, TrainedRef
 
 PARITY_PEOPLE = 64  # classes that Keras and TF.js are asked about
 FORMS = ("embedder", "classifier")
+VERDICT, DRIFT = "verdict.json", "drift.json"
+VERDICT_SCHEMA = 1
 
 
-def train(dataset: DatasetRef, settings: Settings, layout: Layout) -> TrainedRef:
+def train(curated: CuratedRef, settings: Settings, layout: Layout) -> TrainedRef:
     """Train on a data set, unless a version or a candidate is there that was trained on it.
 
     Raises:
         NotEnoughData: fewer than two people have a photograph to train on.
     """
-    fingerprint = training_fingerprint(dataset.digest, settings)
+    fingerprint = training_fingerprint(curated.digest, settings)
     version = Registry(layout.recogniser).find_by_fingerprint(fingerprint)
     path = layout.recogniser / (version or f"{CANDIDATE}{fingerprint[:16]}")
     if not path.exists():
         _remove_candidates(layout)
         with build_directory(path) as folder:
-            created = datetime.now(UTC).isoformat(timespec="seconds")
-            metrics = train_candidate(
-                layout.data / dataset.train,
-                layout.data / dataset.test,
+            created, started = now(), time.monotonic()
+            quarantined = read_quarantine(layout.data / curated.quarantine)
+            trained = train_candidate(
+                layout.data / curated.dataset.train,
+                layout.data / curated.dataset.test,
                 folder,
                 settings,
-                fingerprint,
-                created,
+                layout,
+                frozenset(quarantined),
+                load_embedder(settings.embedding.embedder, settings, layout),
             )
-            write_card(folder, settings, metrics, fingerprint, created)
-    return _reference(path, layout, version)
+            seconds = round(time.monotonic() - started, 2)
+            made = {"fingerprint": fingerprint, "created": created, "seconds": seconds}
+            write_documents(folder, curated, quarantined, trained, made, settings, layout)
+            write_digests(folder)
+    return reference(path, layout, version)
 
 
 def last_candidate(layout: Layout) -> TrainedRef:
@@ -61,7 +78,7 @@ def last_candidate(layout: Layout) -> TrainedRef:
     found = candidates(layout)
     if not found:
         raise NotEnoughData("there is no candidate to publish: run train_recogniser first")
-    return _reference(found[-1], layout, None)
+    return reference(found[-1], layout, None)
 
 
 def export(trained: TrainedRef, settings: Settings, layout: Layout) -> dict[str, float]:
@@ -87,28 +104,51 @@ def judge(trained: TrainedRef, settings: Settings, layout: Layout) -> Verdict | 
     A version that holds somebody who was forgotten is not to stay in use: whatever is trained
     without them takes its place, and be it an old version that was judged before.
 
+    The verdict, and what moved since the current version, are written beside the candidate:
+    `verdict.json` and `drift.json`.
+
     Returns:
         The verdict; None for a version that was judged before.
     """
     registry = Registry(layout.recogniser)
     name = registry.current_name()
-    # The denylist alone says so where `elenco forget` was killed before it withdrew the version.
-    if name is not None and (
-        registry.withdrawn(name) or knows_denied(layout.recogniser / name, layout)
-    ):
-        return Verdict(True, f"{name} holds a person who was forgotten", {})
-    if trained.version is not None and registry.decided(trained.version):
-        return None
     current = layout.recogniser / name if name else None
-    return compare(layout.models / trained.path, current, layout, settings)
+    # The denylist alone says so where `elenco forget` was killed before it withdrew the version.
+    if current is not None and (registry.withdrawn(current.name) or knows_denied(current, layout)):
+        verdict = Verdict(True, f"{name} holds a person who was forgotten", {})
+    elif trained.version is not None and registry.decided(trained.version):
+        return None
+    else:
+        verdict = compare(layout.models / trained.path, current, layout, settings)
+    if trained.version is None:
+        note(verdict, current, layout.models / trained.path)
+    return verdict
 
 
-def register(trained: TrainedRef, verdict: Verdict | None, layout: Layout) -> PublishedRef:
-    """Make a candidate a version, and current if the verdict says so.
+def note(verdict: Verdict, current: Path | None, candidate: Path) -> None:
+    """Write into a candidate why it is promoted or not, and what moved since the current version.
+
+    Args:
+        verdict: on the candidate.
+        current: directory of the version in use, None if there is none.
+        candidate: directory of the candidate.
+    """
+    against = current.name if current else None
+    value = {"schema": VERDICT_SCHEMA, "against": against, **asdict(verdict)}
+    write_json(candidate / VERDICT, value)
+    if current is not None:
+        write_json(candidate / DRIFT, _drift(current, candidate))
+
+
+def register(
+    trained: TrainedRef, verdict: Verdict | None, settings: Settings, layout: Layout
+) -> PublishedRef:
+    """Make a candidate a version, and current if the verdict says so; remove what is too old.
 
     Args:
         trained: what was trained; a killed run may have registered it already.
         verdict: what `judge` said.
+        settings: `publish.keep_versions` is used.
         layout: where.
 
     Raises:
@@ -132,19 +172,50 @@ def register(trained: TrainedRef, verdict: Verdict | None, layout: Layout) -> Pu
         outcome, reason = "not promoted", verdict.reason
         registry.decline(version, reason)
     registry.remove_withdrawn()
+    pruned = prune(registry, settings.publish.keep_versions, version)
+    if pruned.removed:
+        say(f"removed {', '.join(pruned.removed)}, kept {len(pruned.kept)} versions")
     return PublishedRef(version, outcome, reason, registry.current_name(), trained.metrics)
 
 
+def drift(published: PublishedRef, layout: Layout) -> dict[str, Any] | None:
+    """What moved since the version that was in use when this one was made.
+
+    Where there was nothing new, since the one in use. None for a first version, and for the one in
+    use itself.
+    """
+    directory = layout.recogniser / published.version
+    if published.outcome != "nothing new":
+        return read_json(directory / DRIFT) if (directory / DRIFT).exists() else None
+    if published.current in (None, published.version):
+        return None
+    return _drift(layout.recogniser / published.current, directory)
+
+
+def now() -> str:
+    """The time it is, ISO 8601 UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _drift(before: Path, after: Path) -> dict[str, Any]:
+    """What moved, as it is stored; where it can't be told, why."""
+    try:
+        return without_names_of_who_left(drift_of(before, after))
+    except RegistryError as error:
+        return {"schema": DRIFT_SCHEMA, "from": before.name, "damage": str(error)}
+
+
 def _export(target: Path, settings: Settings, layout: Layout) -> None:
-    recogniser = Recogniser.load(target.parent)
-    space, quantize = recogniser.space, settings.publish.tfjs_quantize
-    embedder = layout.recogniser / f".tfjs-{space.embedder}-{digest(space, quantize)[:16]}"
+    gallery = load_gallery(target.parent)
+    space, quantize = gallery.space, settings.publish.tfjs_quantize
+    name = f"{EMBEDDER_FORM}{space.embedder}-{digest(space, quantize)[:16]}"
+    embedder = layout.recogniser / name
     forms: dict[Path, Form] = {}
     if not embedder.exists():
         forms[embedder] = embedder_form(load_embedder(space.embedder, settings, layout), quantize)
     if not (target / "classifier").exists():
-        means = read_npz(target.parent / "gallery.npz")["means"][:PARITY_PEOPLE]
-        forms[target / "classifier"] = classifier_form(recogniser.model, means)
+        model, means = load_classifier(target.parent), gallery.means[:PARITY_PEOPLE]
+        forms[target / "classifier"] = classifier_form(model, means)
     if forms:
         export_forms(forms)
     if not (target / "embedder").exists():
@@ -153,7 +224,8 @@ def _export(target: Path, settings: Settings, layout: Layout) -> None:
                 os.link(file, folder / file.name)
 
 
-def _reference(path: Path, layout: Layout, version: str | None) -> TrainedRef:
+def reference(path: Path, layout: Layout, version: str | None) -> TrainedRef:
+    """The reference to a candidate or version in a directory."""
     relative = path.relative_to(layout.models).as_posix()
     fingerprint = read_json(path / "card.json")["fingerprint"]
     return TrainedRef(relative, fingerprint, version, read_json(path / "metrics.json"))

@@ -23,6 +23,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from elenco.errors import Locked, RegistryError
+from elenco.integrity import write_digests
 from elenco.promotions import NAME, Promotions
 from elenco.storage import TEMPORARY, read_json, replace_symlink
 from elenco.version import Version, read_version
@@ -36,9 +37,13 @@ FILES = (
     "metrics.json",
     "card.json",
     "card.md",
+    "datasheet.md",
+    "statistics.json",
+    "photographs.npz",
 )
 LOCK_SECONDS = 60
 CANDIDATE = ".candidate-"  # begins the name of what was trained and is not a version yet
+EMBEDDER_FORM = ".tfjs-"  # begins the name of an embedder's TF.js form, which versions share
 
 
 class Registry:
@@ -134,7 +139,8 @@ class Registry:
     def register(self, built: Path) -> str:
         """Move a complete directory in as the next version; does not promote it.
 
-        Numbers are never given twice, even after a version was deleted.
+        The digests of its files are written into it: see `elenco.integrity`. Numbers are never
+        given twice, even after a version was deleted.
 
         Args:
             built: the directory, on the same file system.
@@ -148,6 +154,7 @@ class Registry:
         missing = [name for name in FILES if not (built / name).is_file()]
         if missing:
             raise RegistryError(f"{built} is not a complete version: it has no {missing[0]}")
+        write_digests(built)
         with self._locked():
             numbers = [int(name[1:]) for name in self.names()]
             numbers += [int(entry["version"][1:]) for entry in self._log.entries()]
@@ -264,19 +271,29 @@ class Registry:
             current = self._agree()
             if current is None:
                 raise RegistryError("no version promoted yet: there is nothing to roll back")
-            gone = self._log.gone()
-            for name in reversed(self._log.history()[:-1]):
-                if name != current and name not in gone and (self.root / name).is_dir():
-                    # Log first: if killed before the link, the old version is still in use, and
-                    # the next rollback ends at the same one as this.
-                    self._log.append("rolled back", name, f"from {current}")
-                    replace_symlink(self._link, name)
-                    self._remove_withdrawn()
-                    return name
-            raise RegistryError(
-                f"there is no version before {current} to go back to: "
-                f"`elenco models promote` one of: {self._known()}"
-            )
+            name = self.previous_name()
+            if name is None:
+                raise RegistryError(
+                    f"there is no version before {current} to go back to: "
+                    f"`elenco models promote` one of: {self._known()}"
+                )
+            # Log first: if killed before the link, the old version is still in use, and the next
+            # rollback ends at the same one as this.
+            self._log.append("rolled back", name, f"from {current}")
+            replace_symlink(self._link, name)
+            self._remove_withdrawn()
+            return name
+
+    def previous_name(self) -> str | None:
+        """The name of the version that a rollback would go to, None if there is none."""
+        current, gone = self.current_name(), self._log.gone()
+        history = self._log.history()
+        # A process that was killed may have left the log behind the link.
+        before = history[:-1] if history[-1:] == [current] else history
+        for name in reversed(before):
+            if name != current and name not in gone and (self.root / name).is_dir():
+                return name
+        return None
 
     def names(self) -> list[str]:
         """The names of the versions there are, oldest first."""

@@ -6,21 +6,40 @@
 import hashlib
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
 )
 
 from elenco.errors import ConfigError
+from elenco.ops.secret_files import read_secret
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 CONFIG_VARIABLE = "ELENCO_CONFIG"
+
+
+FILE = "_FILE"  # ELENCO_TMDB__TOKEN_FILE names a file that holds the token
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("no such time zone: give one such as Europe/Lisbon") from None
+    return name
+
+
+Cron = Annotated[str, Field(pattern=r"^\S+( \S+){4}$")]
+Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
 class Section(BaseModel):
@@ -91,18 +110,52 @@ class Scale(Section):
     dask_workers: int = Field(default=2, ge=1, le=256)
 
 
+class Curation(Section):
+    enabled: bool = True
+    min_quality: Fraction = 0.2
+    duplicate_bits: int = Field(default=16, ge=0, le=32)
+    certainty: float = Field(default=0.5, ge=0.5, lt=1)
+
+
 class Training(Section):
     seed: int = 0
-    epochs: int = Field(default=60, ge=0, le=10_000)
     false_positive_rate: float = Field(default=0.01, gt=0, lt=1)
-    stranger_folds: int = Field(default=5, ge=2, le=50)
     svm_people: int = Field(default=1000, ge=2)
 
 
+class Evaluation(Section):
+    bootstrap: int = Field(default=1000, ge=1, le=10_000)
+    robustness_photographs: int = Field(default=500, ge=1)
+    gallery_sizes: tuple[Annotated[int, Field(ge=2)], ...] = (100, 1000, 10_000)
+
+
 class Publish(Section):
-    tolerance: Fraction = 0.002
+    tolerance: Fraction = 0.0
     promote_other_cast: bool = False
+    keep_versions: int = Field(default=14, ge=2)
     tfjs_quantize: Literal["none", "float16"] = "float16"
+
+
+class Schedule(Section):
+    cron: Cron = "0 6 * * *"
+    retention_cron: Cron = "0 12 * * *"
+    timezone: Zone = "UTC"
+
+
+class Alarms(Section):
+    webhook_url: SecretStr = SecretStr("")
+    vanished_seconds: int = Field(default=180, ge=60)
+    unstarted_seconds: int = Field(default=600, ge=60)
+    silence_hours: float = Field(default=36.0, ge=0.005)
+
+
+class Xray(Section):
+    samples_per_second: float = Field(default=5.0, gt=0, le=60)
+    min_face: float = Field(default=0.06, gt=0, le=1)
+    faces_per_track: int = Field(default=8, ge=1, le=64)
+    gap_seconds: float = Field(default=1.0, ge=0, le=60)
+    segment_seconds: float = Field(default=180.0, ge=1, le=3600)
+    keep_work: bool = False
 
 
 class Settings(BaseSettings):
@@ -124,8 +177,13 @@ class Settings(BaseSettings):
     embedding: Embedding = Embedding()
     compute: Compute = Compute()
     scale: Scale = Scale()
+    curation: Curation = Curation()
     training: Training = Training()
+    evaluation: Evaluation = Evaluation()
     publish: Publish = Publish()
+    xray: Xray = Xray()
+    schedule: Schedule = Schedule()
+    alarms: Alarms = Alarms()
 
     @classmethod
     def settings_customise_sources(
@@ -137,6 +195,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, whose values come as init arguments."""
+        if isinstance(env_settings, EnvSettingsSource):
+            env_settings.env_vars = _with_secret_files(settings_cls, env_settings.env_vars)
         return env_settings, init_settings
 
     @property
@@ -146,6 +206,33 @@ class Settings(BaseSettings):
             return "tmdb"
         folder = str(self.collect.folder and self.collect.folder.resolve())
         return "folder-" + hashlib.sha256(folder.encode()).hexdigest()[:8]
+
+
+def _with_secret_files(
+    settings: type[BaseSettings], variables: Mapping[str, str | None]
+) -> dict[str, str | None]:
+    """The environment, with each secret that a `…_FILE` variable names read from its file.
+
+    What is in a file shows neither in `docker inspect` nor in a process's environment.
+
+    Raises:
+        ConfigError: the file can't be read, or the variable itself is set too. An empty file is
+            an empty secret.
+    """
+    found = dict(variables)
+    for section, field in settings.model_fields.items():
+        model = field.annotation
+        if not (isinstance(model, type) and issubclass(model, Section)):
+            continue
+        for key in (k for k, f in model.model_fields.items() if f.annotation is SecretStr):
+            name = f"ELENCO_{section}__{key}".upper()
+            path = found.pop(f"{name}{FILE}".lower(), None)
+            if not path:
+                continue
+            if found.get(name.lower()):
+                raise ConfigError(f"{name} and {name}{FILE} are both set: unset one")
+            found[name.lower()] = read_secret(Path(path), f"{name}{FILE}", empty=True)
+    return found
 
 
 def load_settings(config: Path | str | None = None, **overrides: dict[str, Any]) -> Settings:

@@ -220,3 +220,21 @@ class DatasetRef:
     people: int
     train_rows: int
     test_rows: int
+
+
+@dataclass(frozen=True)
+class CuratedRef:
+    """A data set, and which of its photographs are neither trained nor measured on.
+
+    Attributes:
+        dataset: what was curated.
+        quarantine: JSON of what is left out and why, relative to the data directory; see
+            `elenco.curation.quarantine`.
+        digest: names the data set, the operator's decisions, and how it was curated.
+        report: given = the rows of both splits; skipped = those in quarantine, by reason.
+    """
+
+    dataset: DatasetRef
+    quarantine: str
+    digest: str
+    report: StageReport

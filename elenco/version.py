@@ -19,6 +19,7 @@ class Version:
         current: it is the one in use.
         damage: why its card can't be read; the other fields are then empty.
         withdrawn: it goes as soon as another is in use.
+        made_of: the version that it was made of by hand, whose figures it has; empty if trained.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Version:
     current: bool = False
     damage: str = ""
     withdrawn: bool = False
+    made_of: str = ""
 
     def line(self) -> str:
         """One line to print; the version in use is marked with `*`."""
@@ -39,7 +41,8 @@ class Version:
         top1 = "not measured" if self.top1 is None else f"{self.top1:.2%}"
         created = self.created[:16].replace("T", " ")
         figures = f"{self.people:>6,} people  {self.embedder}  top-1 {top1}"
-        return f"{head}  {created}  {figures}{tail}"
+        made_of = f"  made of {self.made_of}" if self.made_of else ""
+        return f"{head}  {created}  {figures}{made_of}{tail}"
 
 
 def read_version(directory: Path, current: bool, withdrawn: bool) -> Version:
@@ -54,6 +57,7 @@ def read_version(directory: Path, current: bool, withdrawn: bool) -> Version:
             top1=card["metrics"].get("top1"),
             current=current,
             withdrawn=withdrawn,
+            made_of=str(card["amends"][-1]["version"]) if card.get("amends") else "",
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         damage = f"card.json can't be read ({type(error).__name__})"

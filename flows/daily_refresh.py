@@ -1,4 +1,4 @@
-"""The daily refresh: people -> photographs -> faces -> embeddings -> recogniser -> current.
+"""The daily refresh: people, photographs, faces, embeddings, quarantine, recogniser, current.
 
 Shard i is detected as soon as it is collected. A second run on the same day finds every answer
 stored and redoes nothing; a killed one goes on from what is on disk.
@@ -13,9 +13,10 @@ from elenco.types import RefreshResult
 from flows.publish_model import publish_model
 from flows.train_recogniser import train_recogniser
 from tasks.collect import collect_shard, list_people
+from tasks.curate import curate
 from tasks.embed import embed_shard, join_shards, prepare_embedder
 from tasks.faces import detect_shard
-from tasks.report import refresh_state, report_shards, settle
+from tasks.report import refresh_state, report_curation, report_shards, settle
 from tasks.runners import ShardRunner
 
 
@@ -42,7 +43,9 @@ def daily_refresh(config: str | None = None, people: int | None = None) -> State
             "detect": settle(detected),
             "embed": settle(embedded),
         }
-        dataset = join_shards(stages["embed"], settings)
-        trained = train_recogniser(dataset, config, people)
+        curated = curate(join_shards(stages["embed"], settings), settings)
+        report_curation(curated, settings)
+        trained = train_recogniser(curated, config, people)
         published = publish_model(trained, config, people)
-    return refresh_state(report_shards(stages, settings, listing, published), published)
+    totals = report_shards(stages, settings, listing, published, curated)
+    return refresh_state(totals, published)

@@ -1,20 +1,21 @@
-"""Photographs that were collected -> aligned faces -> embeddings; asks no source for anything."""
+"""Photographs that were collected -> faces -> embeddings, curated; asks no source for anything."""
 
 from prefect import flow
 
 from elenco.lock import refresh_lock
 from elenco.settings import load_settings
-from elenco.types import DatasetRef
+from elenco.types import CuratedRef
 from tasks.collect import find_collected
+from tasks.curate import curate
 from tasks.embed import embed_shard, join_shards, prepare_embedder
 from tasks.faces import detect_shard
-from tasks.report import report_shards, settle
+from tasks.report import report_curation, report_shards, settle
 from tasks.runners import ShardRunner
 
 
 @flow(name="embed_faces", task_runner=ShardRunner(threads=4))
-def embed_faces(config: str | None = None) -> DatasetRef:
-    """Detect and embed: what to run after choosing another embedder.
+def embed_faces(config: str | None = None) -> CuratedRef:
+    """Detect, embed and curate: what to run after choosing another embedder.
 
     Args:
         config: a settings file; by default the one named by ELENCO_CONFIG or config/default.toml.
@@ -25,6 +26,7 @@ def embed_faces(config: str | None = None) -> DatasetRef:
         detected = [detect_shard.submit(ref, settings) for ref in find_collected(settings)]
         embedded = [embed_shard.submit(ref, settings) for ref in detected]
         stages = {"detect": settle(detected), "embed": settle(embedded)}
-        dataset = join_shards(stages["embed"], settings)
-    report_shards(stages, settings)
-    return dataset
+        curated = curate(join_shards(stages["embed"], settings), settings)
+    report_shards(stages, settings, curated=curated)
+    report_curation(curated, settings)
+    return curated

@@ -25,5 +25,5 @@ def judge(trained: TrainedRef, settings: Settings) -> Verdict | None:
 def register_version(
     trained: TrainedRef, verdict: Verdict | None, settings: Settings
 ) -> PublishedRef:
-    """A new version, current if the verdict says so."""
-    return publication.register(trained, verdict, Layout.of(settings))
+    """A new version, current if the verdict says so; versions that are too old go."""
+    return publication.register(trained, verdict, settings, Layout.of(settings))

@@ -18,12 +18,15 @@ app = typer.Typer(
 )
 models = typer.Typer(help="Versions of the recogniser.", no_args_is_help=True)
 app.add_typer(models, name="models")
+curate = typer.Typer(help="Photographs that are left out, and why.", no_args_is_help=True)
+app.add_typer(curate, name="curate")
 
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="Settings file (TOML). Default: config/default.toml."),
 ]
 PeopleOption = Annotated[int | None, typer.Option("--people", help="How many people.")]
+PhotographsArgument = Annotated[list[str], typer.Argument(metavar="PERSON/KEY...")]
 
 
 @app.command()
@@ -79,6 +82,68 @@ def recognise(
 
 
 @app.command()
+def web(
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write the page to this folder instead of serving it."),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8360,
+    config: ConfigOption = None,
+) -> None:
+    """Recognise in the browser: pictures, videos, the camera. Nothing leaves the machine."""
+    from elenco.cli.web import run
+
+    run(out, port, config)
+
+
+@app.command()
+def evaluate(
+    photos: Annotated[
+        Path | None,
+        typer.Option("--photos", help="Folder of {person}/{photo}.jpg instead of the version."),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option("--pairs", help="Pairs of these photographs, in LFW's format."),
+    ] = None,
+    min_photos: Annotated[
+        int,
+        typer.Option("--min-photos", min=2, help="From how many on a person of --photos is known."),
+    ] = 5,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the report.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Measure the version in use on held-out photographs, or a recogniser made of a folder."""
+    from elenco.cli.evaluate import run
+
+    run(photos, pairs, min_photos, out, config)
+
+
+@app.command()
+def xray(
+    video: Annotated[Path, typer.Argument(help="A video file.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for xray.json and faces.")],
+    cast: Annotated[
+        Path | None,
+        typer.Option(
+            "--cast", help="Who may be named: .toml, .json or .csv (config/cast.example)."
+        ),
+    ] = None,
+    movie: Annotated[
+        int | None, typer.Option("--movie", help="TMDB's number of the film, for its cast.")
+    ] = None,
+    everybody: Annotated[
+        bool, typer.Option("--everyone", help="Name whoever the recogniser knows: the default.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say who is on screen in a video, and when and where; a killed run goes on."""
+    from elenco.cli.xray import run
+
+    run(video, out, cast, movie, everybody, config)
+
+
+@app.command()
 def verify(config: ConfigOption = None) -> None:
     """Compare the photographs on disk with the manifests; exits 1 if anything is wrong."""
     from elenco.cli.verify import run
@@ -110,6 +175,154 @@ def purge(
     run_purge(source, yes, config)
 
 
+@app.command()
+def backup(
+    to: Annotated[str, typer.Argument(help="A folder, or an address such as s3://bucket/elenco.")],
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=1, help="Delete all but so many of the newest.")
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option("--database", help="URL of Prefect's database. Default: the one in use."),
+    ] = None,
+    no_database: Annotated[
+        bool, typer.Option("--no-database", help="Leave Prefect's database out.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Read again what was there, and mend it.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Store data, models and Prefect's database; only what is new is written."""
+    from elenco.cli.backup import run_backup
+
+    run_backup(to, keep, database, no_database, check, config)
+
+
+@app.command()
+def backups(
+    at: Annotated[str, typer.Argument(metavar="FROM", help="Where they are.")],
+    check: Annotated[bool, typer.Option("--check", help="Read and compare everything.")] = False,
+) -> None:
+    """List the backups there are; exits 1 if one is damaged."""
+    from elenco.cli.backup import run_backups
+
+    run_backups(at, check)
+
+
+@app.command()
+def restore(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="Where the backups are.")],
+    name: Annotated[
+        str | None, typer.Option("--backup", help="Which. Default: the newest.")
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option("--into", help="Folder for data/ and models/, instead of ours.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what is there, and delete what else is.")
+    ] = False,
+    database: Annotated[
+        str | None,
+        typer.Option("--database", help="URL of where Prefect's database goes."),
+    ] = None,
+    no_database: Annotated[
+        bool, typer.Option("--no-database", help="Leave Prefect's database out.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Put a backup back, every digest checked."""
+    from elenco.cli.backup import run_restore
+
+    run_restore(source, name, into, force, database, no_database, config)
+
+
+@app.command()
+def up(
+    database: Annotated[
+        str,
+        typer.Option("--database", help="Your own: postgresql://user@host:port/name."),
+    ] = "",
+    port: Annotated[int, typer.Option("--port", help="Of the user interface; 0: a free one.")] = 0,
+    config: ConfigOption = None,
+) -> None:
+    """Start database, Prefect server and worker in the background, and deploy the flows."""
+    from elenco.cli.ops import run_up
+
+    run_up(config, database, port)
+
+
+@app.command()
+def down(config: ConfigOption = None) -> None:
+    """Stop what `elenco up` started."""
+    from elenco.cli.ops import run_down
+
+    run_down(config)
+
+
+@app.command()
+def deploy(config: ConfigOption = None) -> None:
+    """Tell the Prefect server of flows, schedules, limits and alarms; again changes nothing."""
+    from elenco.cli.ops import run_deploy
+
+    run_deploy(config)
+
+
+@app.command()
+def run(
+    flow: Annotated[str, typer.Argument(help="Such as daily_refresh.")],
+    param: Annotated[
+        list[str] | None, typer.Option("--param", help="name=value, as often as needed.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Until it has ended.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Run a flow once: by the workers of the Prefect server, or here if there is none."""
+    from elenco.cli.ops import run_deployment
+
+    run_deployment(flow, param or [], watch, config)
+
+
+@curate.command("list")
+def curate_list(
+    reason: Annotated[str | None, typer.Option("--reason", help="Of this reason alone.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Every photograph that is left out, why, and where the page with the faces is."""
+    from elenco.cli.curate import list_quarantined
+
+    list_quarantined(reason, as_json, config)
+
+
+@curate.command("keep")
+def curate_keep(photographs: PhotographsArgument, config: ConfigOption = None) -> None:
+    """Never leave these photographs out: they do show the person."""
+    from elenco.cli.curate import keep
+
+    keep(photographs, config)
+
+
+@curate.command("drop")
+def curate_drop(
+    photographs: PhotographsArgument,
+    why: Annotated[str, typer.Option("--why", help="For whoever reads the list.")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Always leave these photographs out."""
+    from elenco.cli.curate import drop
+
+    drop(photographs, why, config)
+
+
+@curate.command("auto")
+def curate_auto(photographs: PhotographsArgument, config: ConfigOption = None) -> None:
+    """Take back what was decided: the rules judge these photographs again."""
+    from elenco.cli.curate import auto
+
+    auto(photographs, config)
+
+
 @models.command("list")
 def models_list(config: ConfigOption = None) -> None:
     """All versions, with their figures; the current one is marked."""
@@ -127,6 +340,43 @@ def models_show(
     from elenco.cli.models import show
 
     show(version, config)
+
+
+@models.command("diff")
+def models_diff(
+    before: Annotated[str, typer.Argument(help="Such as v000003, or `current`.")],
+    after: Annotated[str, typer.Argument(help="The newer one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """What moved from one version to another: people, photographs, embeddings, figures."""
+    from elenco.cli.models import diff
+
+    diff(before, after, as_json, config)
+
+
+@models.command("add-person")
+def models_add_person(
+    folder: Annotated[Path, typer.Argument(help="Of photographs of one person.")],
+    name: Annotated[str | None, typer.Option("--name", help="Default: the folder's.")] = None,
+    person_id: Annotated[str | None, typer.Option("--id", help="Default: the folder's.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Make a version that knows a person more, without training, and use it."""
+    from elenco.cli.models import add
+
+    add(folder, name, person_id, config)
+
+
+@models.command("remove-person")
+def models_remove_person(
+    person_id: Annotated[str, typer.Argument(help="Their id, as labels.json has it.")],
+    config: ConfigOption = None,
+) -> None:
+    """Make a version that does not know a person, and use it; their photographs stay."""
+    from elenco.cli.models import remove
+
+    remove(person_id, config)
 
 
 @models.command("promote")

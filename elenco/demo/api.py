@@ -8,6 +8,7 @@ from aiohttp import web
 
 from elenco.demo import answers
 from elenco.demo.cast import Cast, CastPerson, InstantCast, Photo
+from elenco.demo.credits import MOVIES, credits_of
 from elenco.demo.faults import Faults
 from elenco.demo.gate import NTH, ApiError
 
@@ -32,6 +33,7 @@ class Api:
             web.get("/3/person/changes", self._changes),
             web.get(r"/3/person/{id:\d+}", self._person),
             web.get(r"/3/person/{id:\d+}/images", self._images),
+            web.get(r"/3/movie/{id:\d+}/credits", self._credits),
         ]
 
     async def _configuration(self, request: web.Request) -> web.Response:
@@ -62,6 +64,13 @@ class Api:
         person = self._named(request)
         [photos] = await self._photos(person)
         return web.json_response({"id": person.id, "profiles": answers.profiles(photos)})
+
+    async def _credits(self, request: web.Request) -> web.Response:
+        digits = request.match_info["id"]
+        movie = int(digits) if len(digits) < 20 else 0
+        if not 1 <= movie <= MOVIES:
+            raise ApiError(34)
+        return web.json_response(credits_of(movie, self._cast.people))
 
     async def _changes(self, request: web.Request) -> web.Response:
         page = _page(request)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from elenco.compute.lanes import in_lanes, lanes_of
+from elenco.curation.hashes import phash
 from elenco.embedding.base import Embedder
 from elenco.errors import ImageError, NotEnoughData, SpaceMismatch
 from elenco.faces.crops import CROP_SIZE
@@ -28,7 +29,7 @@ from elenco.types import SPLITS, DatasetRef, EmbeddingSpace, ShardRef, Skipped, 
 from elenco.vectors import lengths, unit
 
 # Raise it when the same crops and network would give other rows.
-EMBED_VERSION = "3"
+EMBED_VERSION = "4"
 CHUNK_CROPS = 24  # that a core works on at a time
 # A killed run loses no more than this many embedded crops, and those that are in the lanes.
 ROWS_BETWEEN_SAVES = 2048
@@ -44,7 +45,8 @@ MEASURES = {
 
 Entry = dict[str, Any]
 Arrays = dict[str, np.ndarray]
-Embedded = tuple[np.ndarray, np.float32]  # the unit vector, and the length that it had
+# The unit vector, the length that it had, and the crop's perceptual hash.
+Embedded = tuple[np.ndarray, np.float32, np.uint64]
 
 
 @in_turn
@@ -58,6 +60,7 @@ def embed_shard(
 
         vectors f32 (n, d), unit length     person_ids, keys, splits, crop_sha256   text (n,)
         norms f32 (n,): the vectors' lengths before    boxes f32 (n, 4), in pixels of the photograph
+        phashes u64 (n,): the crops' perceptual hashes, see `elenco.curation.hashes`
         sizes, sharpness, yaws, pitches, rolls, scores f32 (n,): see `elenco.faces.quality`
         quality f32 (n,), 0..1: one number of them; small, blurred and turned faces are all here
         meta   text (): JSON of space, version, inputs, complete
@@ -121,6 +124,7 @@ def join_shards(
 
         vectors f32 (n, d)   person_ids, names, keys   text (n,)   labels i64 (n,)
         quality, norms, sizes, sharpness, yaws, pitches, rolls, scores   f32 (n,)
+        phashes  u64 (n,)
         people   text (c,): the ids of both splits, sorted; a label is an index into it
         meta     text (): JSON of space and version
 
@@ -145,7 +149,7 @@ def join_shards(
             f"the shards of {embedder_name} are of {len(identities)} embedding spaces: "
             f"delete {layout.processed(embedder_name)} and refresh again"
         )
-    copied = ("vectors", "person_ids", "keys", "quality", "norms", *MEASURES.values())
+    copied = ("vectors", "person_ids", "keys", "quality", "norms", "phashes", *MEASURES.values())
     columns = (*copied, "splits")
     rows = {name: np.concatenate([shard[name] for shard in shards]) for name in columns}
     people, labels = np.unique(rows["person_ids"], return_inverse=True)
@@ -211,7 +215,9 @@ def _embed(
             results[i] = error
     if crops:
         raw = embedder.embed_raw(np.stack(list(crops.values())))
-        results |= dict(zip(crops, zip(unit(raw), lengths(raw), strict=True), strict=True))
+        hashes = map(phash, crops.values())
+        embedded = zip(unit(raw), lengths(raw), hashes, strict=True)
+        results |= dict(zip(crops, embedded, strict=True))
     return [(entry, results[i]) for i, entry in enumerate(chunk)]
 
 
@@ -241,7 +247,7 @@ def _earlier(path: Path, space: EmbeddingSpace) -> dict[str, Embedded]:
         meta = json.loads(str(arrays["meta"]))
         if {key: meta[key] for key in ("space", "version")} != _identity(space):
             return {}
-        embedded = zip(arrays["vectors"], arrays["norms"], strict=True)
+        embedded = zip(arrays["vectors"], arrays["norms"], arrays["phashes"], strict=True)
         return dict(zip(arrays["crop_sha256"].tolist(), embedded, strict=True))
     except FileNotFoundError:
         return {}
@@ -260,7 +266,7 @@ def _shard(
         return np.array([row[name] for row in rows], dtype=str)
 
     own = [vectors[row["crop_sha256"]] for row in rows]
-    norms = np.array([norm for _, norm in own], np.float32)
+    norms = np.array([norm for _, norm, _ in own], np.float32)
     measures = {
         column: np.array([row[name] for row in rows], np.float32)
         for name, column in MEASURES.items()
@@ -268,8 +274,9 @@ def _shard(
     sizes, sharpness, yaws = (measures[name] for name in ("sizes", "sharpness", "yaws"))
     relative = relative_norms(norms, space.embedder)
     return {
-        "vectors": np.array([vector for vector, _ in own], np.float32).reshape(-1, space.dim),
+        "vectors": np.array([vector for vector, _, _ in own], np.float32).reshape(-1, space.dim),
         "norms": norms,
+        "phashes": np.array([hashed for _, _, hashed in own], np.uint64),
         "person_ids": text("person_id"),
         "keys": text("key"),
         "splits": text("split"),

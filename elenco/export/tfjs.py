@@ -23,6 +23,7 @@ from jaxtyping import Float32
 
 from elenco.embedding.base import Embedder
 from elenco.errors import ExportError
+from elenco.faces.mtcnn_networks import WEIGHTS_SHA256, load_networks
 from elenco.fingerprint import file_sha256
 from elenco.storage import build_directory, write_json
 
@@ -39,6 +40,8 @@ PROBABILITY_TOLERANCE = 1e-3
 CONVERT_TIMEOUT_SECONDS = 900
 NODE_TIMEOUT_SECONDS = 300
 PROBES = 4
+# MTCNN's networks by name, with the sides of the pictures that they are compared on.
+DETECTOR = {"pnet": (48, 64), "rnet": (24, 24), "onet": (48, 48)}
 
 
 @dataclass(frozen=True)
@@ -64,17 +67,12 @@ def embedder_form(embedder: Embedder, quantize: Quantize) -> Form:
     """From a window of the canonical crop, float32 (n, size, size, 3) RGB, to unit vectors."""
     import keras
 
-    network = embedder.model
+    network = _in_one_batch(embedder.model)
     vectors = keras.layers.UnitNormalization(axis=-1)(network.output)
     size = embedder.window.size
-    # Blocks and noise: large areas and fine detail, over the whole range.
-    random = np.random.default_rng(0)
-    blocks = random.uniform(0, 255, (PROBES, 8, 8, 3)).repeat(size // 8 + 1, 1)
-    blocks = blocks.repeat(size // 8 + 1, 2)[:, :size, :size]
-    noise = random.normal(0, 20, blocks.shape)
     return Form(
         keras.Model(network.input, vectors, name=network.name),
-        np.clip(blocks + noise, 0, 255).astype(np.float32),
+        _pictures(size, size),
         VECTOR_TOLERANCE[quantize],
         quantize,
         {
@@ -85,6 +83,23 @@ def embedder_form(embedder: Embedder, quantize: Quantize) -> Form:
             "output": "unit-length vectors",
         },
     )
+
+
+def _in_one_batch(model: "keras.Model") -> "keras.Model":
+    """The same network; one made by `mirrored` sees picture and mirror image in one batch.
+
+    The converter takes the sum of two networks' last products for a product and its bias, which
+    TF.js does not run.
+    """
+    import keras
+
+    inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    if not inner:
+        return model
+    image = keras.Input(model.input_shape[1:], name="image")
+    both = keras.ops.concatenate([image, keras.ops.flip(image, axis=2)], axis=0)
+    vectors: Any = keras.ops.split(inner[0](both), 2, axis=0)
+    return keras.Model(image, (vectors[0] + vectors[1]) / 2, name=model.name)
 
 
 def classifier_form(
@@ -106,6 +121,30 @@ def classifier_form(
     probes /= np.linalg.norm(probes, axis=1, keepdims=True)
     meta = {"kind": "classifier", "input": "unit-length vectors", "output": "one value a class"}
     return Form(model, probes.astype(np.float32), PROBABILITY_TOLERANCE, "none", meta)
+
+
+def detector_forms() -> dict[str, Form]:
+    """P-, R- and O-Net by name, as `elenco.faces.mtcnn_networks` has them, with one output each.
+
+    Their outputs side by side on the last axis: shifts of the corners (4), of O-Net the landmarks
+    (10), the probability of a face (1). The weights stay float32: in half of it other boxes win.
+    """
+    import keras
+
+    forms: dict[str, Form] = {}
+    for (name, sides), network in zip(DETECTOR.items(), load_networks(), strict=True):
+        outputs = keras.layers.Concatenate(axis=-1)(network.outputs)
+        meta = {
+            "kind": "detector",
+            "weights_sha256": WEIGHTS_SHA256,
+            "input": "RGB, 0..255",
+            "output": "shifts of the corners x1, y1, x2, y2 in sides of the box; "
+            + ("five x and five y of landmarks in the same; " if name == "onet" else "")
+            + "probability of a face",
+        }
+        model = keras.Model(network.inputs[0], outputs, name=name)
+        forms[name] = Form(model, _pictures(*sides), VECTOR_TOLERANCE["none"], "none", meta)
+    return forms
 
 
 def export_forms(forms: Mapping[Path, Form]) -> dict[Path, float]:
@@ -178,17 +217,7 @@ def check_parity(
         ExportError: it does not load or run, or differs by more; says the figures.
     """
     expected = np.asarray(model(probes, training=False))
-    with tempfile.TemporaryDirectory() as scratch:
-        given, answer = Path(scratch) / "in", Path(scratch) / "out"
-        given.write_bytes(np.ascontiguousarray(probes, "<f4").tobytes())
-        command = [_node(), PARITY, VENDOR, tfjs_dir, given, json.dumps(probes.shape), answer]
-        said = _run_checked([str(part) for part in command], NODE_TIMEOUT_SECONDS, "TF.js in node")
-        shape = tuple(json.loads(said)["shape"])
-        if shape != expected.shape:
-            raise ExportError(f"the TF.js form gives shape {shape}, Keras {expected.shape}")
-        found = np.frombuffer(answer.read_bytes(), "<f4").reshape(shape)
-    scale = max(1.0, float(np.abs(expected).max()))
-    difference = float(np.abs(found - expected).max()) / scale
+    difference = largest_difference(run_in_node(tfjs_dir, probes), expected)
     if not difference <= tolerance:  # so that NaN is refused
         raise ExportError(
             f"the TF.js form of {model.name} differs from Keras by {difference:.2e}, "
@@ -196,6 +225,48 @@ def check_parity(
             "weights are not rounded)"
         )
     return difference
+
+
+def run_in_node(tfjs_dir: Path, inputs: Float32[np.ndarray, "n ..."]) -> Float32[np.ndarray, "..."]:
+    """What a TF.js form answers, in node on the WASM backend.
+
+    Args:
+        tfjs_dir: folder with `model.json`.
+        inputs: for its one input.
+
+    Raises:
+        ExportError: it does not load or run.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        given, answer = Path(scratch) / "in", Path(scratch) / "out"
+        given.write_bytes(np.ascontiguousarray(inputs, "<f4").tobytes())
+        command = [_node(), PARITY, VENDOR, tfjs_dir, given, json.dumps(inputs.shape), answer]
+        said = _run_checked([str(part) for part in command], NODE_TIMEOUT_SECONDS, "TF.js in node")
+        shape = tuple(json.loads(said)["shape"])
+        return np.frombuffer(answer.read_bytes(), "<f4").reshape(shape)
+
+
+def largest_difference(
+    found: Float32[np.ndarray, "..."], expected: Float32[np.ndarray, "..."]
+) -> float:
+    """The largest absolute difference, over the largest absolute value of `expected` above 1.
+
+    Raises:
+        ExportError: they are not of one shape.
+    """
+    if found.shape != expected.shape:
+        raise ExportError(f"the TF.js form gives shape {found.shape}, Keras {expected.shape}")
+    scale = max(1.0, float(np.abs(expected).max()))
+    return float(np.abs(found - expected).max()) / scale
+
+
+def _pictures(height: int, width: int) -> Float32[np.ndarray, "n h w 3"]:
+    """Blocks and noise: large areas and fine detail, over the whole range."""
+    random = np.random.default_rng(0)
+    blocks = random.uniform(0, 255, (PROBES, 8, 8, 3)).repeat(height // 8 + 1, 1)
+    blocks = blocks.repeat(width // 8 + 1, 2)[:, :height, :width]
+    noise = random.normal(0, 20, blocks.shape)
+    return np.clip(blocks + noise, 0, 255).astype(np.float32)
 
 
 def _node() -> Path:

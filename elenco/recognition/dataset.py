@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,19 @@ from elenco.vectors import unit
 Vectors = Float32[np.ndarray, "n d"]
 Labels = Int64[np.ndarray, " n"]
 Texts = Shaped[np.ndarray, " n"]
+# See `elenco.faces.quality`.
+Measures = Float32[np.ndarray, " n"]
+COLUMNS = (
+    "vectors",
+    "labels",
+    "person_ids",
+    "names",
+    "keys",
+    "quality",
+    "sizes",
+    "sharpness",
+    "yaws",
+)
 # One unit-length vector a class.
 ClassVectors = Float32[np.ndarray, "c d"]
 
@@ -31,6 +44,10 @@ class Dataset:
         names: (n,) text, the person's name.
         keys: (n,) text, names the photograph among the person's.
         people: (c,) text: the ids of both splits, sorted.
+        quality: (n,) 0..1.
+        sizes: (n,) pixels between the eyes.
+        sharpness: (n,) 1 for the median photograph.
+        yaws: (n,) degrees.
         space: of the vectors.
     """
 
@@ -40,6 +57,10 @@ class Dataset:
     names: Texts
     keys: Texts
     people: Shaped[np.ndarray, " c"]
+    quality: Measures
+    sizes: Measures
+    sharpness: Measures
+    yaws: Measures
     space: EmbeddingSpace
 
     def __len__(self) -> int:
@@ -51,8 +72,12 @@ class Dataset:
         return [f"{person}/{key}" for person, key in pairs]
 
 
-def read_dataset(path: Path) -> Dataset:
+def read_dataset(path: Path, quarantined: frozenset[str] = frozenset()) -> Dataset:
     """Read one split.
+
+    Args:
+        path: as `elenco.embedding.stage.join_shards` writes it.
+        quarantined: `person_id/key` of rows to leave out; labels and `people` stay as they are.
 
     Raises:
         NotEnoughData: there is no such file, or it is not a data set.
@@ -60,11 +85,17 @@ def read_dataset(path: Path) -> Dataset:
     try:
         arrays = read_npz(path)
         space = EmbeddingSpace(**json.loads(str(arrays["meta"]))["space"])
-        columns = [arrays[n] for n in ("vectors", "labels", "person_ids", "names", "keys")]
-        rows = len(columns[0])
-        if columns[0].shape != (rows, space.dim) or any(len(c) != rows for c in columns):
+        columns = {name: arrays[name] for name in COLUMNS}
+        rows = len(columns["vectors"])
+        if columns["vectors"].shape != (rows, space.dim) or any(
+            len(column) != rows for column in columns.values()
+        ):
             raise ValueError("its arrays are not of one length")
-        return Dataset(*columns, people=arrays["people"], space=space)
+        data = Dataset(**columns, people=arrays["people"], space=space)
+        if not quarantined:
+            return data
+        kept = np.array([name not in quarantined for name in data.photographs()], bool)
+        return replace(data, **{name: column[kept] for name, column in columns.items()})
     except FileNotFoundError:
         raise NotEnoughData(f"there are no embeddings in {path}: refresh first") from None
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:

@@ -2,29 +2,36 @@
 
 Both are asked about the same held-out photographs, of the people that both know, by the whole
 answer, unknown included: "named right" is the one figure in which a worse classifier and a worse
-threshold both show. Photographs stay held out from one day to the next (the split is a stable
-hash), so neither has seen them.
+threshold both show. Each photograph is also a stranger's once, with its person left out of both.
+Photographs stay held out from one day to the next (the split is a stable hash), so neither has
+seen them. What is worse counts against a candidate where it is beyond noise: see
+`elenco.recognition.paired`.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32
 
 from elenco.errors import NotEnoughData, RegistryError, SpaceMismatch
+from elenco.evaluation.trial import Searchable
 from elenco.layout import Layout
 from elenco.recognition.dataset import Dataset, read_dataset
-from elenco.recognition.recogniser import Recogniser, describe
+from elenco.recognition.files import load_gallery
+from elenco.recognition.held_out import HeldOut, in_common
+from elenco.recognition.paired import Difference, Paired
+from elenco.recognition.quarantine import read_quarantine
+from elenco.recognition.recogniser import describe
 from elenco.settings import Settings
-from elenco.storage import read_json
 from elenco.types import EmbeddingSpace
 
-# A rate may be this many standard deviations of its own sampling noise under what is asked for.
+REPLICATES = 2000
+# A rate may be this many standard deviations of its own sampling noise over what is asked for.
 NOISE = 2.0
+ERROR_MORE = 0.05  # rise of the calibration error that counts against a candidate
 BY_HAND = "promote it by hand with `elenco models promote`"
 
 
@@ -35,7 +42,7 @@ class Verdict:
     Attributes:
         promote: the candidate becomes current.
         reason: why, in one line, with the figures.
-        figures: the same for machines.
+        figures: the same for machines: JSON.
     """
 
     promote: bool
@@ -48,48 +55,66 @@ def compare(
     current: Path | None,
     layout: Layout,
     settings: Settings,
-    load: Callable[[Path], Recogniser] = Recogniser.load,
+    load: Callable[[Path], Searchable] = load_gallery,
 ) -> Verdict:
     """Judge a candidate against the version in use.
 
-    It is promoted when both hold, in this order:
+    It is not promoted where one of these holds; the reason has all that do:
 
-    1. Strangers are called unknown about as often as asked for: the share measured in training is
-       at least 1 - 2 * false_positive_rate, less NOISE binomial standard deviations over people.
-       Not asked where no stranger was measured.
-    2. It names at least as large a share of the common held-out photographs rightly as the current
-       version, less `publish.tolerance`.
+    1. It gives a name to more strangers than asked for: to more than 2 * false_positive_rate, and
+       NOISE binomial standard deviations over people, of the held-out photographs of people whom
+       it knows, each with its person left out. People count alike, as where the threshold is set.
+    2. Of the photographs of people that both know, it names fewer rightly than the current version
+       by more than `publish.tolerance`, beyond noise: the 95 % interval of the difference ends
+       under it.
+    3. It names more of them where their person is left out, in the same sense.
+    4. Its calibration error on both is larger by more than ERROR_MORE, and beyond noise.
+
+    Who asks for a lower false-positive rate gets fewer names, who asks for a higher one names more
+    strangers: where the setting changed since, 2 or 3 is not asked.
 
     The first version ever is promoted as it is. Where the current version takes vectors of another
     space, it is judged on its own embeddings of the same photographs if they are on disk. Without
-    a photograph in common, `publish.promote_other_cast` decides.
+    a photograph in common, `publish.promote_other_cast` decides. A current version that can't be
+    read gives way to a candidate against which 1 does not speak.
 
     Args:
         candidate: directory with the files of a version.
         current: directory of the version in use, None if there is none.
-        layout: where the held-out embeddings are.
-        settings: `publish` is used.
+        layout: where the held-out embeddings are, and what is quarantined of them: that is not
+            judged on.
+        settings: `publish` and `training.seed` are used.
         load: reads a directory.
 
     Raises:
-        RegistryError: one of the two is damaged.
+        RegistryError: the candidate is damaged.
         NotEnoughData: the held-out embeddings can't be read.
         SpaceMismatch: they are not of the candidate's space.
     """
     if current is None:
         return Verdict(True, "first version", {})
-    strangers, figures = _strangers(candidate)
-    if strangers:
-        return Verdict(False, strangers, figures)
-    new, old = load(candidate), load(current)
-    figures |= {"people": len(new.people), "current_people": len(old.people)}
-    new_set = read_dataset(layout.joined(new.space.embedder, "test"))
-    if new_set.space != new.space:
+    new = load(candidate)
+    held_out = read_dataset(layout.joined(new.space.embedder, "test"))
+    if held_out.space != new.space:
         raise SpaceMismatch(
-            f"the held-out embeddings are of {describe(new_set.space)}, the candidate takes "
+            f"the held-out embeddings are of {describe(held_out.space)}, the candidate takes "
             f"{describe(new.space)}: run `elenco refresh` again"
         )
-    old_set = new_set if old.space == new.space else _held_out(old.space, layout)
+    quarantined = read_quarantine(layout.quarantine(new.space.embedder))
+    known = HeldOut.of(new, held_out)
+    judged = known.only(np.array([p not in quarantined for p in known.photographs()], bool))
+    figures: dict[str, Any] = {
+        "people": len(new.people),
+        "quarantined": len(known) - len(judged),
+    }
+    against = _too_many_named(judged, figures)
+    try:
+        old = load(current)
+    except RegistryError as error:
+        reason = f"{current.name} can't be used any more ({error})"
+        return Verdict(not against, "; ".join([*against, reason]), figures)
+    figures["current_people"] = len(old.people)
+    old_set = held_out if old.space == new.space else _held_out(old.space, layout)
     if old_set is None:
         return Verdict(
             False,
@@ -97,52 +122,31 @@ def compare(
             f"photographs have none to compare on: {BY_HAND}",
             figures,
         )
-    rows = _common(new_set, old_set, {p.id for p in new.people} & {p.id for p in old.people})
-    if rows is None:
-        return _other_cast(current, settings, figures)
-    new_right, old_right = _right(new, new_set, rows[0]), _right(old, old_set, rows[1])
-    n, tolerance = len(new_right), settings.publish.tolerance
-    # Counts, not rates: a difference of exactly the tolerance is not left to rounding.
-    promote = int(new_right.sum()) + tolerance * n >= int(old_right.sum()) - 1e-9
-    figures |= {
-        "photographs": n,
-        "common_people": len(set(new_set.person_ids[rows[0]].tolist())),
-        "named_right": float(new_right.mean()),
-        "current_named_right": float(old_right.mean()),
-        "tolerance": tolerance,
-    }
-    return Verdict(
-        promote,
-        f"named right {new_right.mean():.2%} against {old_right.mean():.2%} of {current.name}, of "
-        f"{n:,} held-out photographs of {figures['common_people']:,} people that both know "
-        f"(tolerance {tolerance:.2%}); knows {len(new.people):,} people, {current.name} "
-        f"{len(old.people):,}",
-        figures,
-    )
+    ours, theirs = in_common(judged, HeldOut.of(old, old_set))
+    if not len(ours):
+        return _other_cast(current, settings, figures, against)
+    return _judge(ours, theirs, current, settings, figures, against)
 
 
-def _strangers(candidate: Path) -> tuple[str, dict[str, Any]]:
-    """Why the candidate names too many strangers, empty if it does not; and the figures."""
-    try:
-        metrics = read_json(candidate / "metrics.json")
-        asked = float(read_json(candidate / "calibration.json")["false_positive_rate"])
-        found, n = metrics["strangers_called_unknown"], int(metrics["strangers_n"])
-        people = int(metrics["strangers_people"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RegistryError(f"the candidate {candidate} is damaged ({error}): delete it") from None
-    figures = {"strangers_called_unknown": found, "strangers": n, "false_positive_rate": asked}
-    if found is None or people == 0:
-        return "", figures
-    least = max(0.0, 1 - 2 * asked)
+def _too_many_named(judged: HeldOut, figures: dict[str, Any]) -> list[str]:
+    """Why the candidate names too many strangers; empty if it does not. Adds to the figures."""
+    asked = judged.version.false_positive_rate
+    figures |= {"false_positive_rate": asked, "strangers": len(judged), "strangers_named": None}
+    if not len(judged):
+        return []
+    _, whose, counts = np.unique(judged.person_ids, return_inverse=True, return_counts=True)
+    people = len(counts)
+    named = float((~judged.said_of_strangers().right / counts[whose]).sum()) / people
+    figures["strangers_named"] = named
+    most = min(1.0, 2 * asked)
     # One pair of look-alikes brings all their photographs: people are what is independent.
-    least -= NOISE * math.sqrt(least * (1 - least) / people)
-    if found >= least:
-        return "", figures
-    return (
-        f"called {found:.2%} of {n:,} strangers unknown, under the {least:.2%} that a "
-        f"false-positive rate of {asked:.2%} allows for with its noise",
-        figures,
-    )
+    most += NOISE * math.sqrt(most * (1 - most) / people)
+    if named <= most:
+        return []
+    return [
+        f"names {named:.2%} of strangers ({len(judged):,} photographs of {people:,} people), over "
+        f"the {most:.2%} that a false-positive rate of {asked:.2%} allows for with its noise"
+    ]
 
 
 def _held_out(space: EmbeddingSpace, layout: Layout) -> Dataset | None:
@@ -154,39 +158,71 @@ def _held_out(space: EmbeddingSpace, layout: Layout) -> Dataset | None:
     return found if found.space == space else None
 
 
-def _common(new: Dataset, old: Dataset, people: set[str]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Rows of the same photographs in both, of these people; None if there is not one."""
-    where = {name: row for row, name in enumerate(_photographs(old))}
-    pairs = [
-        (row, where[name])
-        for row, name in enumerate(_photographs(new))
-        if name in where and name[0] in people
-    ]
-    if not pairs:
-        return None
-    rows = np.array(pairs)
-    return rows[:, 0], rows[:, 1]
+def _judge(
+    ours: HeldOut,
+    theirs: HeldOut,
+    current: Path,
+    settings: Settings,
+    figures: dict[str, Any],
+    against: list[str],
+) -> Verdict:
+    """The paired comparison; `against` is what was found against the candidate before."""
+    tolerance = settings.publish.tolerance
+    paired = Paired(ours.person_ids, REPLICATES, settings.training.seed)
+    new = ours.said(), ours.said_of_strangers()
+    old = theirs.said(), theirs.said_of_strangers()
+    right = paired.share(new[0].right, old[0].right)
+    named = paired.share(~new[1].right, ~old[1].right)
+    error = paired.calibration_error(new, old)
+    asked, before = ours.version.false_positive_rate, theirs.version.false_positive_rate
+    if right.high < -tolerance and asked >= before:
+        against = [*against, "names fewer rightly, beyond noise"]
+    if named.low > tolerance and asked <= before:
+        against = [*against, "names more strangers, beyond noise"]
+    if error.difference > ERROR_MORE and error.low > 0:
+        against = [*against, "is worse calibrated, beyond noise"]
+    n, people = len(ours), len(np.unique(ours.person_ids))
+    figures = figures | {
+        "photographs": n,
+        "common_people": people,
+        "drawn": paired.unit,
+        "replicates": REPLICATES,
+        "tolerance": tolerance,
+        "current_false_positive_rate": before,
+        "named_right": asdict(right),
+        "named_strangers": asdict(named),
+        "calibration_error": asdict(error),
+        "against": against,
+    }
+    comparison = (
+        f"named right {_told(right, current)}, of {n:,} held-out photographs of "
+        f"{people:,} people that both know; strangers named {_told(named, current)}; "
+        f"calibration error {_told(error, current)}; knows {figures['people']:,} people, "
+        f"{current.name} {figures['current_people']:,}"
+    )
+    if not against:
+        return Verdict(True, comparison, figures)
+    return Verdict(False, f"{'; '.join(against)}: {comparison}; or {BY_HAND}", figures)
 
 
-def _photographs(data: Dataset) -> list[tuple[str, str]]:
-    return list(zip(data.person_ids.tolist(), data.keys.tolist(), strict=True))
-
-
-def _right(recogniser: Recogniser, data: Dataset, rows: np.ndarray) -> Bool[np.ndarray, " n"]:
-    """Which photographs are given the right name."""
-    vectors: Float32[np.ndarray, "n d"] = data.vectors[rows]
-    said = recogniser.identify(vectors, data.space)
-    truth = data.person_ids[rows].tolist()
-    return np.array(
-        [answer.person_id == person for answer, person in zip(said, truth, strict=True)]
+def _told(found: Difference, current: Path) -> str:
+    """Such as `97.00% against 98.00% of v000001 (-1.00 points, 95% between -1.80 and -0.20)`."""
+    low, high = 100 * found.low, 100 * found.high
+    return (
+        f"{found.candidate:.2%} against {found.current:.2%} of {current.name} "
+        f"({100 * found.difference:+.2f} points, 95% between {low:+.2f} and {high:+.2f})"
     )
 
 
-def _other_cast(current: Path, settings: Settings, figures: dict[str, Any]) -> Verdict:
-    figures = figures | {"photographs": 0}
+def _other_cast(
+    current: Path, settings: Settings, figures: dict[str, Any], against: list[str]
+) -> Verdict:
+    figures = figures | {"photographs": 0, "against": against}
     reason = (
         f"no held-out photograph of a person that {current.name} knows too, so nothing to compare"
     )
+    if against:
+        return Verdict(False, f"{'; '.join(against)}; {reason}: {BY_HAND}", figures)
     if settings.publish.promote_other_cast:
         return Verdict(True, f"{reason}; publish.promote_other_cast says to promote", figures)
     always = "publish.promote_other_cast = true for every day"

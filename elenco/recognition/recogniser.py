@@ -1,6 +1,5 @@
 """A trained version at work: embeddings in, people or unknown out."""
 
-import zipfile
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from elenco.errors import RegistryError, SpaceMismatch
-from elenco.quiet import import_tensorflow
-from elenco.storage import read_json
+from elenco.errors import SpaceMismatch
+from elenco.recognition.files import load_gallery
+from elenco.recognition.scoring import highest
 from elenco.types import EmbeddingSpace, Person
 
 CANDIDATES = 5
@@ -46,8 +45,7 @@ class Recogniser:
     Args:
         space: the only space whose vectors it takes.
         people: in the order of the classifier's outputs.
-        model: unit-length f32 (n, d) -> probabilities f32 (n, people + 1), the last of unknown;
-            a `keras.Model` for a version read from disk.
+        model: unit-length f32 (n, d) -> probabilities f32 (n, people + 1), the last of unknown.
         denied: ids of people who are never named: what is given to them counts as unknown.
 
     Attributes:
@@ -69,7 +67,7 @@ class Recogniser:
 
     @classmethod
     def load(cls, directory: Path, denied: Container[str] = ()) -> "Recogniser":
-        """The recogniser in a version's directory. Imports Keras.
+        """The recogniser in a version's directory. Imports no TensorFlow.
 
         Args:
             directory: the version's.
@@ -78,21 +76,8 @@ class Recogniser:
         Raises:
             RegistryError: the directory is damaged; the message says what to do.
         """
-        try:
-            labels = read_json(directory / "labels.json")
-            space = EmbeddingSpace(**labels["space"])
-            people = [Person(str(person["id"]), str(person["name"])) for person in labels["people"]]
-            model = _load_model(directory / "classifier.keras")
-            shape = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
-            if shape != ((space.dim,), (len(people) + 1,)):
-                raise ValueError("classifier.keras and labels.json do not fit one another")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as e:
-            problem = " ".join(str(e).split())[:200] or type(e).__name__
-            raise RegistryError(
-                f"version {directory.name} is damaged ({problem}): "
-                "run `elenco models rollback`, or `elenco refresh` for a new one"
-            ) from None
-        return cls(space, people, model, denied)
+        gallery = load_gallery(directory)
+        return cls(gallery.space, gallery.people, gallery.probabilities, denied)
 
     def identify(self, embeddings: Vectors, space: EmbeddingSpace) -> list[Answer]:
         """Say who each face is.
@@ -140,9 +125,7 @@ class Recogniser:
         known, unknown = row[:-1], float(row[-1])
         if not len(known):  # everybody is denied
             return Answer(None, None, unknown, (), unknown)
-        kept = min(CANDIDATES, len(known))
-        best = np.argpartition(-known, kept - 1)[:kept]
-        best = best[np.lexsort((best, -known[best]))].tolist()
+        best = highest(known[None], CANDIDATES)[0].tolist()
         candidates = tuple((self.people[i].id, self.people[i].name, float(known[i])) for i in best)
         if unknown > candidates[0][2]:
             return Answer(None, None, unknown, candidates, unknown)
@@ -152,12 +135,3 @@ class Recogniser:
 def describe(space: EmbeddingSpace) -> str:
     """A space in a few words, for a message."""
     return f"{space.embedder} ({space.dim}-d, weights {space.weights_sha256[:8]})"
-
-
-def _load_model(path: Path) -> Any:
-    import_tensorflow()
-    import keras
-
-    if not path.is_file():  # Keras's own message is about file formats
-        raise FileNotFoundError(f"{path.name} is missing")
-    return keras.models.load_model(path, compile=False)

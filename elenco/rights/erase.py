@@ -12,6 +12,7 @@ from pathlib import Path
 from elenco.errors import ElencoError
 from elenco.layout import Layout
 from elenco.records import Record
+from elenco.rights.curated import erase_curation
 from elenco.rights.embeddings import remove_rows
 from elenco.rights.places import (
     Photograph,
@@ -63,6 +64,7 @@ def erase(sources: Sequence[Layout], chosen: Chosen) -> Removed:
         ElencoError: a record or an answer can't be read; the message says what to do.
     """
     removed = erase_files(sources[0], chosen)
+    removed += Removed(entries=erase_curation(sources[0], chosen))
     removed += Removed(embeddings=remove_rows(sources[0], chosen))
     for source in sources:
         entries = sum(_erase_answers(path, chosen) for path in _answers(source))

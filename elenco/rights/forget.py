@@ -3,7 +3,7 @@
 In this order, so that a run that was killed, run again, finishes:
 
 1. the denylist: no refresh brings them back, and no version names them, from here on
-2. local reports of earlier runs, which show faces with names
+2. local reports of earlier runs and evaluations, which show faces with names
 3. photographs, faces, embeddings, answers, records
 4. candidates and versions that know them; the one in use is withdrawn, and goes with the next
    refresh, which trains anew without them
@@ -11,6 +11,7 @@ In this order, so that a run that was killed, run again, finishes:
 6. the audit
 """
 
+import shutil
 from dataclasses import dataclass
 
 from elenco.errors import ElencoError
@@ -22,7 +23,13 @@ from elenco.rights import audit
 from elenco.rights.denylist import allow, denied, deny, kind_of
 from elenco.rights.erase import Chosen, erase, unlink
 from elenco.rights.people import find_person, is_known, leave_lists
-from elenco.rights.places import other_sources, photographs, prefect_home, sources_of
+from elenco.rights.places import (
+    evaluations,
+    other_sources,
+    photographs,
+    prefect_home,
+    sources_of,
+)
 from elenco.rights.removed import Removed
 from elenco.rights.versions import candidates, may_know
 from elenco.settings import Settings
@@ -67,6 +74,8 @@ def forget(person: str, settings: Settings, layout: Layout) -> Forgotten:
         say(f"forgetting {person_id}")
         known = is_known(person_id, layout)
         deny(layout, person_id)
+        if evaluations(layout).is_dir():
+            shutil.rmtree(evaluations(layout))
         if known:
             _remove_reports(layout)
         sources = sources_of(kind, layout) or [layout]

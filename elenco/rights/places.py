@@ -72,6 +72,11 @@ def files(layout: Layout, person_id: str, key: str) -> dict[str, tuple[Path, ...
     }
 
 
+def evaluations(layout: Layout) -> Path:
+    """Where `elenco evaluate` keeps photographs, faces, embeddings and reports."""
+    return layout.data / "evaluations"
+
+
 def prefect_home(layout: Layout) -> Path:
     """Where runs without a server keep theirs: its reports show faces with names."""
     return layout.state.parent / "prefect"

@@ -1,8 +1,8 @@
 """Deletes everything that came from a source: what ending the use of TMDB asks for.
 
 The denylist and the audit stay: they hold no content. In this order, so that a run that was
-killed, run again, finishes: versions, photographs and faces, embeddings, local reports and pictures
-of the demo, and at last the state, which says what there was.
+killed, run again, finishes: versions, photographs and faces, the quarantine, embeddings, local
+reports, evaluations and pictures of the demo, and at last the state, which says what there was.
 """
 
 import shutil
@@ -14,6 +14,7 @@ from elenco.layout import Layout
 from elenco.lock import refresh_lock
 from elenco.registry import Registry, discard
 from elenco.rights import audit
+from elenco.rights.curated import erase_curation
 from elenco.rights.embeddings import remove_rows
 from elenco.rights.erase import unlink
 from elenco.rights.people import listed
@@ -21,6 +22,7 @@ from elenco.rights.places import (
     KINDS,
     Photograph,
     demo_pictures,
+    evaluations,
     other_sources,
     photographs,
     prefect_home,
@@ -69,8 +71,9 @@ def purge(source: str, settings: Settings, layout: Layout) -> Removed:
         chosen = AllBut(frozenset(photographs(other_sources(source, layout))))
         removed = Removed(versions=_remove_versions(source, mine, layout))
         removed += _remove_files(layout, chosen)
+        removed += Removed(entries=erase_curation(layout, chosen))
         removed += Removed(embeddings=remove_rows(layout, chosen))
-        leavings = [prefect_home(layout)]
+        leavings = [prefect_home(layout), evaluations(layout)]
         if source == "tmdb":
             leavings.append(demo_pictures(layout))
         if not chosen.spared:

@@ -13,6 +13,7 @@ from typing import Any
 from elenco.layout import Layout
 from elenco.records import Record, image_id
 from elenco.rights import audit
+from elenco.rights.curated import erase_curation
 from elenco.rights.denylist import kind_of
 from elenco.rights.embeddings import remove_rows
 from elenco.rights.erase import EVERYWHERE, Chosen, erase_entries, erase_photograph
@@ -78,6 +79,7 @@ def _enforce(source: Layout, retention: Retention, now: datetime) -> Removed:
     removed = Removed()
     if due:
         chosen = Chosen(photographs=due)
+        removed += Removed(entries=erase_curation(source, chosen))
         removed += Removed(embeddings=remove_rows(source, chosen))
         removed += Removed(entries=erase_entries("detect", source, chosen))
     for path, record in records("collect", source):

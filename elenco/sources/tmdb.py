@@ -27,6 +27,7 @@ from elenco.sources.pace import shared_pace
 from elenco.sources.tmdb_answers import (
     parse_changes,
     parse_configuration,
+    parse_credits,
     parse_person,
     parse_popular,
 )
@@ -151,6 +152,19 @@ class Tmdb:
         except protocol.NotFound:
             raise LookupError(f"/person/{person_id} is not there any more (HTTP 404)") from None
         return parse_person(answer, person_id, self._collect.image_size)
+
+    async def credits(self, movie: int) -> list[tuple[str, str, str | None]]:
+        """Id, name and character of a film's cast, in the order of its credits.
+
+        Raises:
+            LookupError: there is no such film.
+            SourceError: the server can't be asked.
+        """
+        try:
+            answer = await self._transport.ask(protocol.credits(movie))
+        except protocol.NotFound:
+            raise LookupError(f"/movie/{movie} is not there (HTTP 404)") from None
+        return parse_credits(answer, movie)
 
     async def address(self, ref: ImageRef) -> str:
         """Below where the server's own configuration says that images are."""

@@ -103,6 +103,23 @@ def parse_person(answer: dict[str, Any], person_id: str, size: str) -> Told:
     )
 
 
+def parse_credits(answer: dict[str, Any], movie: int) -> list[tuple[str, str, str | None]]:
+    """Id, name and character of the cast, by `order`; who is flagged adult is left out."""
+    where = f"/movie/{movie}/credits"
+    entries = _objects(_member(answer, "cast", list, where), "cast", where)
+    cast = [
+        (
+            _number(entry, "order", where),
+            str(_member(entry, "id", int, where)),
+            _member(entry, "name", str, where),
+            _text(entry, "character", where) or None,
+        )
+        for entry in entries
+        if not entry.get("adult")
+    ]
+    return [credit[1:] for credit in sorted(cast, key=lambda credit: credit[0])]
+
+
 def parse_export(lines: Iterable[bytes]) -> Iterable[Candidate]:
     """Everybody of a daily id export who is not flagged adult; of what department, it leaves out.
 

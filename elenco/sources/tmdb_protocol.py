@@ -1,7 +1,7 @@
 """TMDB's protocol without any input or output: what to ask, and whether there is an answer.
 
 https://developer.themoviedb.org/reference, sections person-popular-list, person-details,
-changes-people-list, configuration-details; errors: https://developer.themoviedb.org/docs/errors.
+changes-people-list, movie-credits, configuration-details; errors: https://developer.themoviedb.org/docs/errors.
 What an answer holds is read by `tmdb_answers`.
 """
 
@@ -29,7 +29,7 @@ class Request:
 
 
 class NotFound(UnexpectedAnswer):
-    """HTTP 404: the person is gone."""
+    """HTTP 404: the person is gone, or there is no such film."""
 
 
 class NotJson(UnexpectedAnswer):
@@ -69,6 +69,11 @@ def export_file(day: date) -> str:
 def person(person_id: str) -> Request:
     """A person with their photographs."""
     return Request(f"/person/{person_id}", {"append_to_response": "images,external_ids"})
+
+
+def credits(movie: int) -> Request:
+    """The cast of a film."""
+    return Request(f"/movie/{movie}/credits")
 
 
 def decipher(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Any:

@@ -54,6 +54,8 @@ def test_every_block_of_commands_is_run_by_a_test_or_by_make_demo():
         "export ELENCO_TMDB__TOKEN=…                     # API Read Access Token",
         "elenco verify                         # photographs on disk against the manifest",
         "prefect server start                                        # in another terminal",
+        "elenco backup /mnt/backups/elenco --keep 30     # daily, after the refresh; "
+        "or s3://bucket/elenco",
     ]
 
 
@@ -100,6 +102,14 @@ def test_rights(tmp_path, prefect_api, cast_server: CastServer):
     assert not list(tmp_path.rglob("*.jpg"))
     assert not list(tmp_path.rglob("*.npz"))
     assert not (tmp_path / "models" / "recogniser" / "current").exists()
+
+
+def test_backup(tmp_path, refreshed):
+    done = bash(block("elenco backup ").replace("/mnt", str(tmp_path)), refreshed.folder, refreshed)
+    assert done.returncode == 0, done.stderr
+    assert "everything is there and as it was stored" in done.stdout
+    model = Path("models") / "recogniser" / "current" / "gallery.npz"
+    assert (tmp_path / "trial" / model).read_bytes() == (refreshed.folder / model).read_bytes()
 
 
 BROKEN = {

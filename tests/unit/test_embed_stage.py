@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
+from elenco.curation.hashes import phash
 from elenco.embedding import stage
 from elenco.embedding.stage import EMBED_VERSION, embed_shard, join_shards
 from elenco.errors import NotEnoughData, SpaceMismatch
 from elenco.faces.crops import CROP_SIZE, DLIB_WINDOW
-from elenco.faces.images import encode_jpeg
+from elenco.faces.images import decode, encode_jpeg
 from elenco.fingerprint import bytes_sha256, file_sha256
 from elenco.records import Record
 from elenco.storage import read_npz, write_bytes, write_npz
@@ -98,7 +99,11 @@ def test_rows_are_what_anyone_can_read(entries, settings, layout):
     assert pairs == sorted((e["person_id"], e["key"]) for e in entries)
     assert rows["splits"].tolist() == ["train", "train", "test"] * 3
     by_id = {(e["person_id"], e["key"]): e["crop_sha256"] for e in entries}
+    split_of = {(e["person_id"], e["key"]): e["split"] for e in entries}
     assert rows["crop_sha256"].tolist() == [by_id[pair] for pair in pairs]
+    hashes = [phash(decode(layout.crop(split_of[pair], *pair).read_bytes(), 1)) for pair in pairs]
+    assert rows["phashes"].dtype == np.uint64
+    assert rows["phashes"].tolist() == hashes
     assert rows["boxes"].dtype == rows["scores"].dtype == np.float32
     assert rows["boxes"].tolist() == [[1, 2, 30, 40]] * 9
     meta = json.loads(str(rows["meta"]))
@@ -239,6 +244,8 @@ def test_joined_splits_are_what_a_classifier_needs(entries, settings, layout):
         expected = sorted((e["person_id"], e["key"]) for e in entries if e["split"] == split)
         pairs = zip(rows["person_ids"].tolist(), rows["keys"].tolist(), strict=True)
         assert list(pairs) == expected
+        assert rows["phashes"].dtype == np.uint64
+        assert len(rows["phashes"]) == len(expected)
         assert json.loads(str(rows["meta"]))["space"]["embedder"] == "hash"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from elenco.errors import RegistryError
+from elenco.integrity import verify_digests
 from elenco.registry import FILES, Registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +65,14 @@ def test_a_registered_version_is_moved_in_and_not_in_use(registry, tmp_path):
     assert registry.find_by_fingerprint("other") is None
 
 
+def test_a_registered_version_has_the_digests_of_its_files(registry, tmp_path):
+    add(registry, tmp_path)
+    verify_digests(registry.root / "v000001", *FILES)
+    (registry.root / "v000001" / "labels.json").write_text("another")
+    with pytest.raises(RegistryError, match=r"labels\.json is not what was written"):
+        verify_digests(registry.root / "v000001")
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_an_incomplete_directory_is_not_registered(registry, tmp_path, name):
     built = build(tmp_path / "built")
@@ -99,6 +108,11 @@ def test_lines_are_for_people_and_mark_the_version_in_use(registry, tmp_path):
         False,
         True,
     ]
+
+
+def test_a_version_made_by_hand_is_listed_with_what_it_was_made_of(registry, tmp_path):
+    registry.register(build(tmp_path / "a", amends=[{"version": "v000007", "what": "more"}]))
+    assert registry.list_versions()[0].line().endswith("top-1 98.77%  made of v000007")
 
 
 def test_a_version_without_measurement_and_a_damaged_one_are_listed_as_such(registry, tmp_path):

@@ -90,9 +90,19 @@ def carded(tmp_path):
     people = [{"id": str(i), "name": f"Person {i}"} for i in range(METRICS["people"])]
     labels = {"schema": 1, "space": space, "people": people}
     (tmp_path / "labels.json").write_text(json.dumps(labels))
-    (tmp_path / "calibration.json").write_text('{"threshold": 0.87654, "scale": 40.0}')
+    calibration = {"threshold": 0.87654, "scale": 40.0, "false_positive_rate": 0.01}
+    (tmp_path / "calibration.json").write_text(json.dumps(calibration))
     settings = load_settings(tmdb={"token": "a-very-secret-token"})
-    write_card(tmp_path, settings, METRICS, "f" * 64, "2026-11-24T04:00:00+00:00")
+    photographs = {"train": 30_000, "test": 7_000}
+    told = {
+        "fingerprint": "f" * 64,
+        "inputs": {"data set": "d" * 64},
+        "created": "2026-11-24T04:00:00+00:00",
+        "seconds": 12.5,
+        "groups": None,
+        "data": {"photographs": photographs, "quarantined": {"train": 12, "test": 3}},
+    }
+    write_card(tmp_path, settings, METRICS, told)
     return tmp_path
 
 
@@ -102,7 +112,7 @@ def test_the_card_for_machines_has_what_the_registry_reads(carded):
     assert card["created"] == "2026-11-24T04:00:00+00:00"
     assert card["people"] == 1234
     assert card["space"]["embedder"] == "dlib_resnet"
-    assert card["photographs"] == {"train": 30_000, "test": 7_000}
+    assert card["data"]["photographs"] == {"train": 30_000, "test": 7_000}
     assert card["metrics"] == METRICS
 
 
@@ -111,6 +121,8 @@ def test_the_card_for_people_has_the_figures_and_says_what_is_not_known(carded):
     assert metrics_table(METRICS) in text
     for part in ("1,234", "30,000", "dlib_resnet", "CC0", "0.8765", "2026-11-24", "n = 4,321"):
         assert part in text
+    assert "7,000 held out, 15 quarantined" in text
+    assert "## Figures by group\n\nNot measured.\n" in text
     assert "skin colour are not known" in text
     assert "biometric data" in text
     assert "{" not in text

@@ -1,0 +1,1 @@
+"""How good a recogniser is: figures of searches, their uncertainty, and the ways to make them."""

@@ -1,0 +1,1 @@
+"""The topology around the flows: database, Prefect server, worker; their secrets and processes."""

@@ -1,0 +1,35 @@
+"""Who is on screen in a video: shots -> faces -> tracks -> names, in `xray.json`.
+
+A killed run goes on from the last segment of the video that it had finished.
+"""
+
+from pathlib import Path
+
+from prefect import flow
+
+from elenco.settings import load_settings
+from tasks.xray import annotate, find_cast, report_xray
+
+
+@flow(name="annotate_video")
+def annotate_video(
+    video: Path,
+    out: Path,
+    cast: Path | None = None,
+    movie: int | None = None,
+    config: str | None = None,
+) -> dict[str, int]:
+    """Annotate a video.
+
+    Args:
+        video: the file.
+        out: folder for `xray.json` and faces.
+        cast: who may be named: a .toml, .json or .csv; by default whoever the recogniser knows.
+        movie: TMDB's number of the film, for its cast, in place of a file.
+        config: a settings file; by default the one named by ELENCO_CONFIG or config/default.toml.
+    """
+    settings = load_settings(config)
+    wanted = find_cast(cast, movie, settings)
+    counts = annotate(video, out, wanted, settings)
+    report_xray(video, out)
+    return counts

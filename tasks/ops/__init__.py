@@ -1,0 +1,1 @@
+"""Administration of a Prefect server: deployments, limits, automations, events, runs."""

@@ -1,0 +1,185 @@
+"""What the server does by itself: marks dead runs, starts the next one, tells a person.
+
+An automation is known by its name: applying them again changes nothing.
+"""
+
+import json
+from datetime import timedelta
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState, RunDeployment
+from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger, Posture
+
+from elenco.settings import Alarms
+from tasks.ops.events import DRIFT, NOT_PROMOTED
+
+PREFIX = "elenco: "
+RUN = "prefect.flow-run."
+Labels = dict[str, str | list[str]]
+
+
+def _tag(name: str) -> Labels:
+    return {"prefect.resource.id": f"prefect.tag.{name}", "prefect.resource.role": "tag"}
+
+
+OURS = _tag("elenco")
+SCHEDULED = _tag("auto-scheduled")  # what Prefect gives to runs that a schedule made
+
+
+def wanted(alarms: Alarms, refresh: UUID, webhook: UUID | None) -> list[AutomationCore]:
+    """All of them.
+
+    Args:
+        alarms: the settings.
+        refresh: the deployment of `daily_refresh`.
+        webhook: the block of the address that alarms go to; None for none.
+    """
+    of_refresh: Labels = {
+        "prefect.resource.id": f"prefect.deployment.{refresh}",
+        "prefect.resource.role": "deployment",
+    }
+    again = RunDeployment(
+        source="selected", deployment_id=refresh, parameters=None, job_variables=None
+    )
+    # States have names of their own: whatever is heard of a run is a sign of life.
+    automations = [
+        _automation(
+            "a vanished run is crashed",
+            _crash(f"no heartbeat for {alarms.vanished_seconds} s: its worker has vanished"),
+            related=[OURS],
+            after=("Running", "heartbeat"),
+            absent=timedelta(seconds=alarms.vanished_seconds),
+        ),
+        _automation(
+            "a run that never starts is crashed",
+            _crash(f"not started {alarms.unstarted_seconds} s after a worker took it"),
+            related=[OURS],
+            after=("Pending", "Submitting"),
+            absent=timedelta(seconds=alarms.unstarted_seconds),
+        ),
+        # Once: what takes the place of a scheduled refresh has not its tag.
+        _automation(
+            "a crashed refresh is run again",
+            again,
+            related=[of_refresh, SCHEDULED],
+            state="CRASHED",
+        ),
+    ]
+    if webhook is None:
+        return automations
+    silence = f"no refresh has finished for {alarms.silence_hours:g} hours"
+    return [
+        *automations,
+        _automation(
+            "alarm failed", _call(webhook, "failed", _STATE), related=[OURS], state="FAILED"
+        ),
+        _automation(
+            "alarm crashed", _call(webhook, "crashed", _STATE), related=[OURS], state="CRASHED"
+        ),
+        _automation("alarm late", _call(webhook, "late", _STATE), related=[OURS], event="Late"),
+        _automation(
+            "alarm silence",
+            _call(webhook, "silence", silence),
+            related=[of_refresh],
+            state="COMPLETED",
+            absent=timedelta(hours=alarms.silence_hours),
+        ),
+        _event("alarm not promoted", NOT_PROMOTED, _call(webhook, "not promoted", _MESSAGE)),
+        _event("alarm drift", DRIFT, _call(webhook, "drift", _MESSAGE)),
+    ]
+
+
+def _automation(
+    name: str,
+    action: ActionTypes,
+    *,
+    related: list[Labels],
+    state: str = "",
+    event: str = "*",
+    after: tuple[str, ...] = (),
+    absent: timedelta | None = None,
+) -> AutomationCore:
+    """Acts when something is heard of a run, or when nothing is for so long."""
+    match: Labels = {"prefect.resource.id": f"{RUN}*"}
+    if state:
+        match["prefect.state-type"] = state
+    each = {"prefect.resource.id"} if after or absent is None else set[str]()
+    trigger = EventTrigger(
+        posture=Posture.Reactive if absent is None else Posture.Proactive,
+        match=match,
+        match_related=[*related],
+        for_each=each,
+        after={f"{RUN}{one}" for one in after},
+        expect={f"{RUN}{event}"},
+        within=absent or timedelta(0),
+    )
+    return AutomationCore(name=f"{PREFIX}{name}", trigger=trigger, actions=[action])
+
+
+def _event(name: str, event: str, action: ActionTypes) -> AutomationCore:
+    trigger = EventTrigger(posture=Posture.Reactive, expect={event}, within=timedelta(0))
+    return AutomationCore(name=f"{PREFIX}{name}", trigger=trigger, actions=[action])
+
+
+def _crash(message: str) -> ChangeFlowRunState:
+    return ChangeFlowRunState(name=None, state=StateType.CRASHED, message=message, force=False)
+
+
+_MESSAGE = "{{ event.payload.message }}"
+_STATE = (
+    "{{ flow.name }} {{ flow_run.name }}: {{ flow_run.state.name }}"
+    "{% if flow_run.state.message %}: {{ flow_run.state.message }}{% endif %}"
+)
+
+
+def _call(webhook: UUID, kind: str, text: str) -> ActionTypes:
+    # `tojson` quotes whatever a message holds, so that what is sent is always JSON.
+    payload = (
+        f"{{% set text %}}{text}{{% endset %}}"
+        f'{{"alarm": {json.dumps(kind)}, "text": {{{{ ("Elenco, {kind}: " ~ text) | tojson }}}}}}'
+    )
+    return CallWebhook(block_document_id=webhook, payload=payload)
+
+
+def apply(client: SyncPrefectClient, automations: list[AutomationCore]) -> list[str]:
+    """Create, change and delete until the server has these and no others of ours; what was done.
+
+    One that an operator switched off stays off.
+    """
+    done = []
+    there = {a.name: a for a in read(client)}
+    for one in automations:
+        found = there.pop(one.name, None)
+        if found is None:
+            client.create_automation(one)
+            done.append(f"automation {one.name.removeprefix(PREFIX)!r} created")
+        elif _comparable(found) != _comparable(one):
+            kept = one.model_copy(update={"enabled": found.enabled})
+            client.update_automation(found.id, kept)
+            done.append(f"automation {one.name.removeprefix(PREFIX)!r} changed")
+    for name, one in sorted(there.items()):
+        client.request("DELETE", "/automations/{id}", path_params={"id": one.id})
+        done.append(f"automation {name.removeprefix(PREFIX)!r} deleted")
+    return done
+
+
+def read(client: SyncPrefectClient) -> list[Automation]:
+    """Those of ours that the server has."""
+    answer = client.request("POST", "/automations/filter", json={})
+    found = Automation.model_validate_list(answer.json())
+    return [a for a in found if a.name.startswith(PREFIX)]
+
+
+def _comparable(automation: AutomationCore) -> object:
+    kept = automation.model_dump(mode="json", include={"name", "description", "trigger", "actions"})
+    return json.loads(json.dumps(kept, sort_keys=True), object_hook=_sorted)
+
+
+def _sorted(node: dict[str, object]) -> dict[str, object]:
+    """Sets come as lists in any order."""
+    return {k: sorted(v) if k in _SETS and isinstance(v, list) else v for k, v in node.items()}
+
+
+_SETS = ("after", "expect", "for_each")

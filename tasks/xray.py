@@ -1,0 +1,37 @@
+"""Who is on screen in a video."""
+
+from pathlib import Path
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+
+from elenco.layout import Layout
+from elenco.settings import Settings
+from elenco.xray import run
+from elenco.xray.cast import Wanted, choose_cast
+from elenco.xray.files import read_xray
+from elenco.xray.report import xray_markdown
+from elenco.xray.sheet import face_sheet
+from tasks.progress import progress_artifact
+
+
+@task(task_run_name="find the cast")
+def find_cast(cast: Path | None, movie: int | None, settings: Settings) -> Wanted:
+    """Who may be named."""
+    return choose_cast(cast, movie, settings)
+
+
+@task(task_run_name="annotate {video.name}")
+def annotate(video: Path, out: Path, wanted: Wanted, settings: Settings) -> dict[str, int]:
+    """Look through the video, name the tracks, write `xray.json`; nothing is done twice."""
+    tools = run.load_tools(settings, Layout.of(settings))
+    with progress_artifact():
+        xray = run.annotate(video, out, wanted, settings, tools)
+    return {"people": len(xray.people), "unknown": len(xray.unknown), "tracks": len(xray.tracks)}
+
+
+@task(task_run_name="report on {video.name}")
+def report_xray(video: Path, out: Path) -> None:
+    """Who is seen for how long, counts, and a picture of faces."""
+    xray = read_xray(out)
+    create_markdown_artifact(xray_markdown(xray, face_sheet(xray, out)), key="annotate-video")

@@ -1,0 +1,246 @@
+"""A whole topology in processes: PostgreSQL, Prefect server, worker, and a place to hold runs at.
+
+The checkout that it serves is a copy whose `daily_refresh` waits as long as a test wants.
+"""
+
+import base64
+import http.server
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elenco.ops import postgres
+from elenco.ops.errors import OperationsError
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+HEAVY = pytest.mark.skipif(
+    os.environ.get("ELENCO_OPS_TESTS") != "1", reason="takes minutes: make ops-test"
+)
+HELD_REFRESH = '''"""Stands for the refresh: it runs for as long as a file is there."""
+
+import time
+from pathlib import Path
+
+from prefect import flow, task
+
+from elenco.settings import load_settings
+
+
+@task
+def hold(folder: Path) -> None:
+    (folder / "held").touch()
+    while (folder / "hold").exists():
+        time.sleep(0.1)
+    (folder / "held").unlink()
+
+
+@flow(name="daily_refresh")
+def daily_refresh(config: str | None = None, people: int | None = None) -> None:
+    """Wait.
+
+    Args:
+        config: a settings file.
+        people: how many people.
+    """
+    hold(load_settings(config).paths.data)
+'''
+
+
+def until(what: str, seen: Callable[[], Any], seconds: float = 60) -> Any:
+    """Wait until `seen` gives something that is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := seen()):
+        assert time.monotonic() < deadline, f"not seen in {seconds:.0f} s: {what}"
+        time.sleep(0.2)
+    return found
+
+
+class Sink(http.server.ThreadingHTTPServer):
+    """Keeps what is posted to it."""
+
+    def __init__(self) -> None:
+        self.posted: list[dict[str, Any]] = []
+        super().__init__(("127.0.0.1", 0), _Keep)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/hook/s3cret"
+
+
+class _Keep(http.server.BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        assert isinstance(self.server, Sink)
+        self.server.posted.append(json.loads(body))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *_: object) -> None:
+        """Say nothing."""
+
+
+@dataclass
+class Place:
+    """A checkout, its data directory, and the topology that may be up for it."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def ops(self) -> Path:
+        return self.data / "state" / "ops"
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return json.loads((self.ops / "topology.json").read_text())
+
+    def elenco(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [BIN / "elenco", *arguments],
+            env=self.environment | environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+
+    def pid(self, name: str) -> int:
+        return self.state["processes"][name]["pid"]
+
+    def restarted(self, name: str, before: int) -> None:
+        until(f"{name} started again", lambda: self.pid(name) != before)
+
+    def api(self, path: str, data: Any = None, method: str = "") -> Any:
+        secret = (self.ops / "secrets" / "server_auth").read_text().strip()
+        request = urllib.request.Request(
+            f"{self.state['url']}/api/{path}",
+            None if data is None else json.dumps(data).encode(),
+            {
+                "Content-Type": "application/json",
+                "Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}",
+            },
+            method=method or None,
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or "null")
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        return self.api(f"deployments/name/{name}/{name}")
+
+    def runs(self, flow: str = "daily_refresh") -> list[dict[str, Any]]:
+        wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_DESC"}
+        return self.api("flow_runs/filter", wanted)
+
+    def run(self, identity: str) -> dict[str, Any]:
+        return self.api(f"flow_runs/{identity}")
+
+    def start(self, flow: str = "daily_refresh", **fields: Any) -> str:
+        """A run by hand; its id."""
+        identity = self.deployment(flow)["id"]
+        return self.api(f"deployments/{identity}/create_flow_run", fields)["id"]
+
+    def ended(self, identity: str, seconds: float = 90) -> dict[str, Any]:
+        def final() -> dict[str, Any] | None:
+            try:
+                run = self.run(identity)
+            except OSError:
+                return None
+            ends = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+            return run if run["state_type"] in ends else None
+
+        return until(f"the end of run {identity}", final, seconds)
+
+    def hold(self) -> None:
+        self.data.mkdir(exist_ok=True)
+        (self.data / "hold").touch()
+
+    def held(self) -> None:
+        until("a held run", (self.data / "held").exists, 90)
+
+    def let_go(self) -> None:
+        (self.data / "hold").unlink(missing_ok=True)
+
+    def processes(self) -> list[str]:
+        """Whatever runs for this place: command lines that name it, or run inside it."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                try:
+                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    inside = (entry / "cwd").readlink().is_relative_to(self.folder)
+                except OSError:
+                    continue
+                if str(self.folder) in line or inside:
+                    found.append(line.strip())
+        return found
+
+
+def make_place(folder: Path, **environment: str) -> Place:
+    for name in ("tasks", "flows", "config"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy(ROOT / "prefect.yaml", folder)
+    (folder / "flows" / "daily_refresh.py").write_text(HELD_REFRESH)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("ELENCO_", "PREFECT_"))}
+    paths = {"ELENCO_PATHS__DATA": "data", "ELENCO_PATHS__MODELS": "models"}
+    return Place(folder, clean | paths | environment)
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's user can enter; skips where there is no PostgreSQL."""
+    try:
+        postgres.find_binaries()
+        postgres.account()
+    except OperationsError as error:
+        pytest.skip(f"needs PostgreSQL: {error}")
+    folder = Path(tempfile.mkdtemp(prefix="elenco-ops-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sink() -> Iterator[Sink]:
+    server = Sink()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def place(open_folder: Path, sink: Sink) -> Iterator[Place]:
+    """A topology that is up, with the shortest times that Prefect allows."""
+    (open_folder / "webhook").write_text(f"{sink.url}\n")
+    there = make_place(
+        open_folder / "place",
+        ELENCO_ALARMS__WEBHOOK_URL_FILE=str(open_folder / "webhook"),
+        ELENCO_ALARMS__VANISHED_SECONDS="60",
+        ELENCO_ALARMS__UNSTARTED_SECONDS="60",
+        ELENCO_ALARMS__SILENCE_HOURS="0.02",
+    )
+    done = there.elenco("up")
+    assert done.returncode == 0, done.stderr
+    yield there
+    there.elenco("down")
+    for pid in [entry["pid"] for entry in there.state["processes"].values()]:
+        os.kill(pid, signal.SIGKILL)
