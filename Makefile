@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOOLS := .venv-tools
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: demo test lint format setup setup-dev lock clean up down ops-test sbom audit backup-test
+.PHONY: demo test lint format setup setup-dev lock clean up down ops-test web-test sbom audit backup-test
 .DEFAULT_GOAL := test
 
 demo: setup
@@ -65,6 +65,10 @@ down: setup
 # Kills each of them meanwhile, and builds what the Dockerfile builds: half an hour
 ops-test: setup-dev
 	@ELENCO_OPS_TESTS=1 $(BIN)/python -m pytest tests/ops
+
+# The browser app in Chromium.
+web-test: setup-dev
+	@$(BIN)/python -m pytest tests/web
 
 # What is installed, as CycloneDX 1.6: same requirements, same bytes; checked against its schema.
 sbom: $(TOOLS)/.installed

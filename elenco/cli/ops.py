@@ -3,8 +3,8 @@
 What talks to Prefect is in tasks/ops, loaded by name: the domain stays free of the orchestrator.
 """
 
+import ast
 import importlib
-import inspect
 import json
 import os
 import sys
@@ -108,8 +108,10 @@ def _parameter(text: str) -> tuple[str, Any]:
 
 
 def _accepted(flow: str, parameters: dict[str, Any], config: Path | None) -> dict[str, Any]:
-    function = getattr(importlib.import_module(f"flows.{flow}"), flow)
-    known = inspect.signature(function.fn).parameters
+    # Read, not imported: `run_flow` sets Prefect up before its first import.
+    tree = ast.parse((application_root() / "flows" / f"{flow}.py").read_text())
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    known = [argument.arg for argument in functions[flow].args.args]
     if unknown := sorted(set(parameters) - set(known)):
         raise ConfigError(f"{flow} has no parameter {unknown[0]}: it takes {', '.join(known)}")
     return ({"config": str(config)} if config else {}) | parameters

@@ -56,7 +56,7 @@ def kill_leftovers(state: dict[str, Any]) -> list[str]:
             left.append(name)
             number = signal.SIGINT if name == "database" else signal.SIGTERM
             processes.end(process["pid"], process["started"], number, 30)
-        kill_session(process["pid"])
+            kill_session(process["pid"])
     return left
 
 

@@ -142,6 +142,8 @@ def test_without_a_server_deploy_says_so_and_run_runs_here(tmp_path, place: Plac
     elsewhere = {"ELENCO_PATHS__DATA": str(tmp_path / "data")}
     done = place.elenco("deploy", **elsewhere)
     assert "start one with `elenco up`" in done.stderr
+    done = place.elenco("run", "enforce_retention", "--param", "foo=1", **elsewhere)
+    assert "has no parameter foo: it takes config" in done.stderr
     done = place.elenco("run", "enforce_retention", **elsewhere)
     assert done.returncode == 0, done.stderr
     assert "this process runs it" in done.stderr
