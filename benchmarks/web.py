@@ -82,7 +82,7 @@ def main() -> None:
             measure_pictures(browser.new_page(), url, options.backend, pictures)
             measure_video(browser.new_page(), url, options.backend, video, options.seconds)
         browser.close()
-        print(f"load {os.getloadavg()[0]:.1f} at the end")
+        print(f"load after {os.getloadavg()[0]:.1f}")
 
 
 def measure_pictures(page: Page, url: str, backend: str, pictures: list[Path]) -> None:

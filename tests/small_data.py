@@ -191,7 +191,14 @@ def build_version(folder: Path, people: dict[str, str], source: str | None) -> P
 
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file with its content, but for locks and logs, whose times differ from run to run."""
-    logs = {".lock", "refresh.lock", "audit.jsonl", "denylist.jsonl", "promotions.jsonl"}
+    logs = {
+        ".lock",
+        "refresh.lock",
+        "audit.jsonl",
+        "schema.json",
+        "denylist.jsonl",
+        "promotions.jsonl",
+    }
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))

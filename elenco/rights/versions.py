@@ -1,5 +1,6 @@
 """Versions of the recogniser as data of the people whom they know: a vector of each face."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,22 @@ def may_be_of(directory: Path, kind: str) -> bool:
 
 
 def may_know(directory: Path, person_id: str, kind: str) -> bool:
-    """Whether a version knows a person; one that is too damaged to say counts as if it did."""
+    """Whether a version knows a person, or its evaluation names them.
+
+    One that is too damaged to say counts as if it did.
+    """
     people = people_of(directory)
-    return may_be_of(directory, kind) and (people is None or person_id in people)
+    knows = people is None or person_id in people or _names(directory, person_id)
+    return may_be_of(directory, kind) and knows
+
+
+def _names(directory: Path, person_id: str) -> bool:
+    """Whether the evaluation in a version holds a person's id, as a whole value."""
+    try:
+        text = (directory / "evaluation" / "report.json").read_text()
+    except (OSError, UnicodeDecodeError):
+        return False  # there is none: nobody was held out
+    return json.dumps(person_id, ensure_ascii=False) in text
 
 
 def candidates(layout: Layout) -> list[Path]:

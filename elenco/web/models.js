@@ -25,6 +25,9 @@ export class ModelError extends Error {}
  *   start or answers otherwise than it must.
  */
 export async function openModels(base, { backend = "auto", progress = () => {} } = {}) {
+  if (!globalThis.OffscreenCanvas) {
+    throw new ModelError("This browser is too old. Chrome 80, Firefox 114 and Safari 16.4 or later will do.");
+  }
   const meta = parsed(await fetched(new URL("meta.json", base), { cache: "no-cache" }), "meta.json");
   if (meta.schema !== SCHEMA) {
     throw new ModelError("The models were exported by another release than this page. Export both again.");

@@ -68,9 +68,9 @@ def shrink(picture: VideoFrame) -> Small:
 
 def look_of(small: Small) -> Look:
     """Histogram of luma, and joint histogram of chroma, each of sum 0.5."""
-    luma = cv2.calcHist([small[0]], [0], None, [LUMA_BINS], [0, 256]).ravel().astype(np.float32)
+    luma = np.asarray(cv2.calcHist([small[0]], [0], None, [LUMA_BINS], [0, 256]), np.float32)
     # A step of brightness should not move all pixels at once.
-    luma = np.convolve(luma, np.array([0.25, 0.5, 0.25], np.float32), "same")
+    luma = np.convolve(luma.ravel(), np.array([0.25, 0.5, 0.25], np.float32), "same")
     bins = [COLOUR_BINS, COLOUR_BINS]
     chroma = cv2.calcHist([small[1], small[2]], [0, 1], None, bins, [64, 192, 64, 192]).ravel()
     parts = [part / max(float(part.sum()), 1e-6) / 2 for part in (luma, chroma)]

@@ -1,11 +1,15 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from elenco.errors import RegistryError, SpaceMismatch
+from elenco.recognition.files import write_gallery
+from elenco.recognition.gallery import Gallery
 from elenco.recognition.recogniser import ROWS_AT_ONCE, Recogniser
+from elenco.recognition.scoring import Cohort
 from elenco.types import EmbeddingSpace, Person
 
 SPACE = EmbeddingSpace("fake", "ab" * 32, 3, "none")
@@ -108,18 +112,15 @@ def test_where_everybody_is_denied_everybody_is_unknown():
 
 @pytest.fixture(scope="module")
 def version(tmp_path_factory) -> Path:
-    """A version as it is trained: three people on the axes, unknown under a cosine of 0.7."""
-    from elenco.recognition.head import build
-
+    """A version as it is trained: three people on the axes, unknown under a score of 0.7."""
+    axes = np.eye(3, dtype=np.float32)
+    nobody = Cohort(np.zeros((3, 0), np.int64), np.zeros((3, 0), np.float32))
+    people = tuple(Person(f"p{i}", name) for i, name in enumerate("ABC"))
+    counts = np.ones(3, np.int64)
+    gallery = Gallery(SPACE, people, counts, axes, axes, axes, nobody, 0.3, 0.7, 20.0, 0.01)
     folder = tmp_path_factory.mktemp("registry") / "v000007"
     folder.mkdir()
-    build(np.eye(3, dtype=np.float32), 20.0, 0.7).save(folder / "classifier.keras")
-    labels = {
-        "schema": 1,
-        "space": vars(SPACE),
-        "people": [{"id": f"p{i}", "name": name} for i, name in enumerate("ABC")],
-    }
-    (folder / "labels.json").write_text(json.dumps(labels))
+    write_gallery(gallery, folder)
     return folder
 
 
@@ -150,10 +151,12 @@ def test_a_version_on_disk_names_nobody_who_is_denied(version):
         ("labels.json", b"[]"),
         ("labels.json", b'{"space": {}, "people": []}'),
         ("labels.json", b"\xff\xfe"),
-        ("classifier.keras", None),
-        ("classifier.keras", b""),
-        ("classifier.keras", b"PK\x03\x04 cut short"),
-        ("classifier.keras", "half"),
+        ("gallery.npz", None),
+        ("gallery.npz", b""),
+        ("gallery.npz", b"PK\x03\x04 cut short"),
+        ("gallery.npz", "half"),
+        ("calibration.json", None),
+        ("calibration.json", b"{}"),
     ],
 )
 def test_a_damaged_version_is_refused_in_one_line_that_says_what_to_do(
@@ -172,10 +175,9 @@ def test_a_damaged_version_is_refused_in_one_line_that_says_what_to_do(
     assert "\n" not in str(raised.value)
 
 
-def test_a_classifier_of_other_people_than_the_labels_is_refused(version, tmp_path):
+def test_vectors_of_other_people_than_the_labels_are_refused(version, tmp_path):
     damaged = tmp_path / "v000007"
-    damaged.mkdir()
-    (damaged / "classifier.keras").write_bytes((version / "classifier.keras").read_bytes())
+    shutil.copytree(version, damaged)
     labels = json.loads((version / "labels.json").read_text())
     labels["people"].pop()
     (damaged / "labels.json").write_text(json.dumps(labels))
