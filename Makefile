@@ -6,11 +6,17 @@ BIN := $(VENV)/bin
 TOOLS := .venv-tools
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: demo test lint format setup setup-dev lock clean up down ops-test web-test sbom audit backup-test
+.PHONY: demo xray-demo test lint format setup setup-dev lock clean up down ops-test web-test sbom audit backup-test
 .DEFAULT_GOAL := test
 
 demo: setup
 	@$(BIN)/elenco demo
+
+# A short film of the demo's people, and who is on screen in it
+xray-demo: setup
+	@test -e models/recogniser/current || $(BIN)/elenco demo
+	@$(BIN)/python -m elenco.demo.film data/demo/film.mp4
+	@ELENCO_CONFIG=config/demo.toml $(BIN)/elenco xray data/demo/film.mp4 --cast data/demo/film.toml --out data/demo/xray
 
 test: setup-dev lint
 	@$(BIN)/python -m pytest

@@ -22,7 +22,7 @@ def taken(video, rate=5.0, seconds=100.0, start=0.0):
 
 
 def test_some_a_second_and_the_borders_of_shots(tmp_path):
-    samples, spans, passed, items = taken(film(tmp_path, 52, 40))
+    samples, spans, _, items = taken(film(tmp_path, 52, 40))
     assert [(s.start, s.end) for s in spans] == [(0, 2.08), (2.08, pytest.approx(3.68))]
     for border in (0.0, 2.04, 2.08, 3.64):
         assert np.abs(np.array(samples) - border).min() < 1e-6
@@ -52,7 +52,7 @@ def test_a_segment_ends_at_the_next_cut_and_the_rest_follows_from_there(tmp_path
     second, rest, after, _ = taken(video, seconds=1.5, start=passed.end)
     assert after.end is None
     assert after.frames == 30
-    whole, all_spans, _, _ = taken(video)
+    _, all_spans, _, _ = taken(video)
     assert [(s.start, s.end) for s in spans + rest] == [(s.start, s.end) for s in all_spans]
     assert {2.36, 2.4} <= set(np.round(first + second, 3))
 

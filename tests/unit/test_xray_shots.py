@@ -18,9 +18,7 @@ def scene(seed: int, light: float = 1.0, shift: int = 0) -> np.ndarray:
 
 def noisy(pictures) -> list[np.ndarray]:
     rng = np.random.default_rng(5)
-    return [
-        np.clip(p + rng.normal(0, 2, p.shape), 0, 255).astype(np.uint8) for p in pictures
-    ]
+    return [np.clip(p + rng.normal(0, 2, p.shape), 0, 255).astype(np.uint8) for p in pictures]
 
 
 def found(pictures, fps: float = FPS) -> list[tuple[int, str]]:

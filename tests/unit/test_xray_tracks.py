@@ -95,9 +95,7 @@ def test_a_split_track_knows_when_both_parts_were_there():
 def test_two_who_look_alike_and_meet_are_not_confused():
     """Where it is not plain who is who, tracks end."""
     left = [0.2, 0.24, 0.28, 0.32, 0.36, 0.4]
-    frames = [
-        frame(n / 5, seen(x, look=1), seen(0.74 - x, look=1)) for n, x in enumerate(left)
-    ]
+    frames = [frame(n / 5, seen(x, look=1), seen(0.74 - x, look=1)) for n, x in enumerate(left)]
     tracks, tracker = follow(frames)
     found = sum(len(t.times) for t in tracks) + sum(tracker.skipped.values())
     assert found == 2 * len(left)

@@ -31,9 +31,7 @@ def test_frames_from_the_middle_are_the_same_frames(tmp_path):
         part = list(video.frames(whole[start].time, Counter()))
         assert [f.time for f in part] == [f.time for f in whole[start:]]
         pairs = zip(part, whole[start:], strict=True)
-        assert all(
-            np.array_equal(a.picture.to_ndarray(), b.picture.to_ndarray()) for a, b in pairs
-        )
+        assert all(np.array_equal(a.picture.to_ndarray(), b.picture.to_ndarray()) for a, b in pairs)
 
 
 def test_a_time_beyond_the_end_says_that_the_file_has_changed(tmp_path):
@@ -82,8 +80,9 @@ def test_a_tiny_video_is_enlarged_to_what_the_detector_takes(tmp_path):
 
 
 def test_a_large_video_is_brought_down(tmp_path):
-    video = Video(write_video(tmp_path / "a.mp4", patterns(2, 2560, 1440), codec="mjpeg",
-                              pix_fmt="yuvj420p"))
+    video = Video(
+        write_video(tmp_path / "a.mp4", patterns(2, 2560, 1440), codec="mjpeg", pix_fmt="yuvj420p")
+    )
     frame = next(video.frames(0, Counter()))
     assert upright(frame.picture, video.facts).shape == (1080, 1920, 3)
 
@@ -129,7 +128,8 @@ def test_what_is_no_video_is_told_of_in_one_line(tmp_path):
     picture = tmp_path / "c.jpg"
     picture.write_bytes(encode_jpeg(np.zeros((30, 30, 3), np.uint8)))
     sound = write_sound(tmp_path / "d.wav")
-    cases = {text: "no video", empty: "empty", picture: "picture", sound: "audio", tmp_path: "folder"}
+    cases = {text: "no video", empty: "empty", picture: "picture", sound: "audio"}
+    cases[tmp_path] = "folder"
     for path, says in cases.items():
         with pytest.raises(VideoError, match=says) as caught:
             Video(path)
