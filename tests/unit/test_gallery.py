@@ -112,28 +112,24 @@ def test_probabilities_of_everybody_and_unknown_sum_to_one(people, seed, thresho
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=30)
-@given(st.integers(2, 8), SEEDS, st.floats(2, 4000))
+@settings(deadline=None, max_examples=10)
+@given(st.integers(2, 8), SEEDS, st.sampled_from([2.0, 60.0, 600.0, 4000.0]))
 def test_unknown_is_the_most_probable_exactly_where_no_score_reaches_the_threshold(
     people, seed, scale
 ):
-    gallery, asked = replace(made([2] * people, seed), scale=scale), faces(12, seed)
-    best = gallery.scores(asked).max(axis=1)
-    for row, score in enumerate(best):
-        for threshold in (np.nextafter(score, np.float32(-2)), score):
-            at = replace(gallery, threshold=float(threshold)).search(asked)
-            assert at.probabilities[row, 0] >= at.unknown[row]
-        # By more than the rounding of a probability.
-        over = replace(gallery, threshold=float(score) + 1e-4).search(asked)
-        assert over.unknown[row] > over.probabilities[row, 0]
-        assert is_unknown(over, float(score) + 1e-4)[row]
+    gallery, asked = replace(made([2] * people, seed), scale=scale), faces(5, seed)
+    for score in gallery.scores(asked).max(axis=1).tolist():
+        for threshold in (score - 1e-4, score, score + 1e-4):
+            found = replace(gallery, threshold=threshold).search(asked)
+            unknown = found.unknown > found.probabilities[:, 0]
+            np.testing.assert_array_equal(unknown, found.scores[:, 0] < np.float32(threshold))
+            np.testing.assert_array_equal(unknown, is_unknown(found, threshold))
 
 
 def test_who_is_resembled_by_another_is_named_less_easily():
     data = photographs([4, 4, 4])
     vectors = data.vectors.copy()
-    alike, _ = vectors[:4], vectors[4:8]
-    vectors[4:8] = unit(alike + 0.5 * vectors[4:8])
+    vectors[4:8] = unit(vectors[:4] + 0.5 * vectors[4:8])  # as a sister does
     gallery = fit(replace(data, vectors=vectors), load_settings())
     assert gallery.offsets[2] < min(gallery.offsets[:2])
     plain = replace(gallery, cohort_weight=0.0)
