@@ -1,6 +1,13 @@
 // Faces on the stage and in the list.
 
 const percent = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
+// Where a tag may be, the best first; else it is a number within the box.
+const PLACES = ["full", "name", "number"].flatMap((length) => [
+  [length, "under"],
+  [length, "over"],
+]);
+
 /**
  * Show faces: boxes with names on the picture, and a list beside it, numbered alike.
  *
@@ -62,15 +69,14 @@ function tidy(boxes) {
   const taken = faces.map((face) => face.getBoundingClientRect());
   faces.forEach((face, i) => {
     const tag = face.firstChild;
-    tag.className = "tag";
-    tag.classList.toggle("low", tag.getBoundingClientRect().bottom > stage.bottom);
-    for (const length of ["full", "name", "number"]) {
-      tag.dataset.length = length;
+    const free = ([length, side]) => {
+      Object.assign(tag.dataset, { length, side });
       const own = inside(tag, stage);
-      if (length !== "number" && taken.some((other, j) => j !== i && overlap(own, other))) continue;
-      taken.push(own);
-      break;
-    }
+      const fits = own.top >= stage.top && own.bottom <= stage.bottom;
+      return fits && !taken.some((other, j) => j !== i && overlap(own, other));
+    };
+    if (!PLACES.some(free)) free(["number", "within"]);
+    taken.push(tag.getBoundingClientRect());
   });
 }
 
