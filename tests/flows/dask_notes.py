@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
-from distributed import Scheduler, SchedulerPlugin, Worker
+from distributed import Scheduler, SchedulerPlugin, Worker, WorkerPlugin
 
 NOTES = "TEST_DASK_NOTES"
+STOP = "TEST_DASK_STOP"  # a stage
 
 
 def _note(**values) -> None:
@@ -26,8 +28,23 @@ class Notes(SchedulerPlugin):
             _note(task=key, at=kwargs["worker"], ended=True)
 
 
-def dask_setup(server: Scheduler | Worker) -> None:
+class Stop(WorkerPlugin):
+    """The first worker that begins a shard of the stage is stopped then, and never any other."""
+
+    def transition(self, key, start, finish, **kwargs) -> None:
+        if finish == "executing" and str(key).startswith(os.environ[STOP]):
+            try:
+                Path(os.environ[NOTES] + ".stopped").touch(exist_ok=False)
+            except FileExistsError:
+                return
+            _note(stopped=str(key), by=os.getpid())
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
+async def dask_setup(server: Scheduler | Worker) -> None:
     if isinstance(server, Scheduler):
         server.add_plugin(Notes(server))
-    else:
-        _note(worker=server.address, pid=os.getpid())
+        return
+    _note(worker=server.address, pid=os.getpid())
+    if STOP in os.environ:
+        await server.plugin_add(Stop(), name="stop")

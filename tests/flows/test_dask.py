@@ -69,11 +69,6 @@ class Notes:
     def of(self, task: str) -> list[dict]:
         return [note for note in self.read() if note.get("task") == task]
 
-    def at_work(self, stage: str) -> str | None:
-        """A task of the stage that was given to somebody and is not ended."""
-        tasks = {note["task"] for note in self.read() if note.get("task", "").startswith(stage)}
-        return next((task for task in tasks if not self.of(task)[-1]["ended"]), None)
-
 
 def outputs(place: Workplace) -> dict[str, bytes]:
     """Every crop and every npz."""
@@ -81,10 +76,13 @@ def outputs(place: Workplace) -> dict[str, bytes]:
     return {str(path.relative_to(place.data)): path.read_bytes() for path in found}
 
 
-def on_dask(folder: Path, prefect_api: str, server: CastServer) -> tuple[Workplace, Notes]:
+def on_dask(
+    folder: Path, prefect_api: str, server: CastServer, stop: str | None = None
+) -> tuple[Workplace, Notes]:
+    """A place whose runs go through Dask; the first shard of the stage `stop` stops its worker."""
     place, notes = make_workplace(folder / "place", prefect_api, server), Notes(folder / "notes")
     own = {"ELENCO_SCALE__RUNNER": "dask", "ELENCO_TMDB__TOKEN": TOKEN}
-    place.environment |= notes.environment | own
+    place.environment |= notes.environment | own | ({"TEST_DASK_STOP": stop} if stop else {})
     return place, notes
 
 
@@ -95,32 +93,33 @@ run_flow("embed_faces", load_settings())
 """
 
 
-def start_embedding(place: Workplace, refreshed: Workplace) -> subprocess.Popen:
-    """Start the flow `embed_faces` on the photographs that another place collected."""
+@contextmanager
+def embedding(place: Workplace, refreshed: Workplace) -> Iterator[subprocess.Popen]:
+    """The flow `embed_faces`, running on the photographs that another place collected."""
     shutil.copytree(refreshed.data / "images", place.data / "images", dirs_exist_ok=True)
     for part in ("collect", "people"):
         state = Path("state", "tmdb", part)
         shutil.copytree(refreshed.data / state, place.data / state)
     command = [sys.executable, "-c", EMBED]
-    return subprocess.Popen(command, env=place.environment, cwd=ROOT, start_new_session=True)
+    with subprocess.Popen(
+        command, env=place.environment, cwd=ROOT, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
-def stop_in_the_middle(notes: Notes, stage: str) -> tuple[str, int]:
-    """Stop a worker while it works on a shard of the stage; the task and the worker's process."""
+def stopped_in_the_middle(notes: Notes) -> tuple[str, int]:
+    """The task that a worker was stopped in, as `on_dask` was told, and the worker's process."""
     deadline = time.monotonic() + 150
     while True:
-        assert time.monotonic() < deadline, f"no worker was seen to {stage}"
+        assert time.monotonic() < deadline, "no worker began a shard"
         time.sleep(0.05)
-        task = notes.at_work(stage)
-        if task is None:
-            continue
-        time.sleep(0.5)  # it is at work by now, and not yet done unless the shard is a tiny one
-        pid = notes.pids()[notes.of(task)[-1]["at"]]
-        os.kill(pid, signal.SIGSTOP)
-        time.sleep(0.5)  # what it had sent before is noted by now
-        if not notes.of(task)[-1]["ended"]:
-            return task, pid
-        os.kill(pid, signal.SIGCONT)
+        for note in notes.read():
+            if "stopped" in note:
+                return note["stopped"], note["by"]
 
 
 def test_two_processes_write_what_threads_write(tmp_path, prefect_api, guarded, refreshed):
@@ -163,12 +162,12 @@ def turns(api: str) -> list[tuple[str, str]]:
 def test_a_killed_worker_is_started_again_and_its_shard_is_redone(
     tmp_path, prefect_api, guarded, refreshed
 ):
-    place, notes = on_dask(tmp_path, prefect_api, guarded)
+    place, notes = on_dask(tmp_path, prefect_api, guarded, stop="detect_shard")
     del place.environment["PREFECT_API_URL"]  # the workers find the server that the run starts
-    run = start_embedding(place, refreshed)
-    task, pid = stop_in_the_middle(notes, "detect_shard")
-    os.kill(pid, signal.SIGKILL)
-    assert run.wait(200) == 0
+    with embedding(place, refreshed) as run:
+        task, pid = stopped_in_the_middle(notes)
+        os.kill(pid, signal.SIGKILL)
+        assert run.wait(200) == 0
     assert outputs(place) == outputs(refreshed)
     assert len([note for note in notes.of(task) if not note["ended"]]) > 1
     assert notes.pids()[notes.of(task)[-1]["at"]] != pid
@@ -206,13 +205,13 @@ def machines(notes: Notes, place: Workplace) -> Iterator[tuple[str, subprocess.P
 
 
 def test_a_machine_that_is_lost_loses_nothing(tmp_path, prefect_api, guarded, refreshed):
-    place, notes = on_dask(tmp_path, prefect_api, guarded)
+    place, notes = on_dask(tmp_path, prefect_api, guarded, stop="embed_shard")
     with machines(notes, place) as (address, _):
         place.environment["ELENCO_SCALE__DASK_ADDRESS"] = address
-        run = start_embedding(place, refreshed)
-        task, pid = stop_in_the_middle(notes, "embed_shard")
-        os.killpg(os.getpgid(pid), signal.SIGKILL)
-        assert run.wait(200) == 0
+        with embedding(place, refreshed) as run:
+            task, pid = stopped_in_the_middle(notes)
+            os.killpg(os.getpgid(pid), signal.SIGKILL)
+            assert run.wait(200) == 0
     assert outputs(place) == outputs(refreshed)
     (other,) = set(notes.pids().values()) - {pid}
     assert notes.pids()[notes.of(task)[-1]["at"]] == other
@@ -230,16 +229,16 @@ def test_a_machine_that_is_lost_loses_nothing(tmp_path, prefect_api, guarded, re
 def test_a_scheduler_that_goes_away_ends_the_run_with_one_line(
     tmp_path, prefect_api, guarded, refreshed
 ):
-    place, notes = on_dask(tmp_path, prefect_api, guarded)
+    place, notes = on_dask(tmp_path, prefect_api, guarded, stop="detect_shard")
     with machines(notes, place) as (address, scheduler):
         place.environment["ELENCO_SCALE__DASK_ADDRESS"] = address
         command = [ELENCO, "refresh"]
-        run = subprocess.Popen(
+        with subprocess.Popen(
             command, env=place.environment, cwd=ROOT, stderr=subprocess.PIPE, text=True
-        )
-        stop_in_the_middle(notes, "detect_shard")
-        os.killpg(scheduler.pid, signal.SIGKILL)
-        said = run.communicate(timeout=100)[1]
+        ) as run:
+            stopped_in_the_middle(notes)
+            os.killpg(scheduler.pid, signal.SIGKILL)
+            said = run.communicate(timeout=100)[1]
     assert run.returncode == 1
     assert said.strip().splitlines()[-1].startswith("elenco: the Dask scheduler is gone")
     assert "Traceback" not in said

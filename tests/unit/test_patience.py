@@ -243,7 +243,7 @@ async def test_a_person_who_is_never_answered_is_given_up_while_others_are(
 
 async def test_images_wait_for_their_own_server(settings, on_the_clock, clock):
     """The API is well; the images' server went away, came back, and then went for good."""
-    images = Flaky(2, 30)
+    images = Flaky(2, 16)  # 14 tries wait 120 seconds at the very most
 
     async def image(request):
         found = await images(request)
@@ -259,8 +259,8 @@ async def test_images_wait_for_their_own_server(settings, on_the_clock, clock):
                 return file.getvalue()
 
             assert await download() == await download() == b"picture"
-            assert images.asked == 30
-            images.start, images.end = 31, float("inf")
+            assert images.asked == 16
+            images.start, images.end = 17, float("inf")
             started = clock.now
             with pytest.raises(ImageError, match="unreachable"):
                 await download()
