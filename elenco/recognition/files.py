@@ -130,7 +130,8 @@ def build(gallery: Gallery) -> "keras.Model":
 
     Returns:
         float32 (n, d), of any length -> probabilities (n, c + 1), `unknown` last; the same as
-        `Gallery.probabilities`.
+        `Gallery.probabilities` but for single precision: the scale is some 600 with `dlib_resnet`,
+        and the two are then up to 2e-4 apart.
     """
     keras = _keras()
     classes, dim = gallery.vectors.shape

@@ -57,7 +57,7 @@ class Rehearsing:
         return highest
 
 
-def sample(rows: Rows, names: list[str], purpose: str, most: int) -> Rows:
+def sample(rows: Rows, names: list[str], purpose: str, most: int) -> Int64[np.ndarray, " m"]:
     """At most `most` of the rows, by stable hash of their names; sorted."""
     if len(rows) <= most:
         return rows
@@ -103,4 +103,4 @@ def quantile(scores: Float32[np.ndarray, " n"], people: Labels, share: float) ->
 
 
 def _above(score: float) -> float:
-    return float(np.nextafter(np.float32(score), np.float32(2)))
+    return float(np.nextafter(np.float32(score), np.float32(np.inf)))

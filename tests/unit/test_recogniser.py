@@ -1,3 +1,4 @@
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -6,11 +7,16 @@ import numpy as np
 import pytest
 
 from elenco.errors import RegistryError, SpaceMismatch
-from elenco.recognition.files import write_gallery
+from elenco.recognition.files import load_classifier, load_gallery, write_gallery
+from elenco.recognition.fit import fit
 from elenco.recognition.gallery import Gallery
 from elenco.recognition.recogniser import ROWS_AT_ONCE, Recogniser
 from elenco.recognition.scoring import Cohort
+from elenco.settings import load_settings
+from elenco.storage import read_json, read_npz, write_json, write_npz
 from elenco.types import EmbeddingSpace, Person
+from elenco.vectors import unit
+from tests.evaluation_data import DIM, photographs
 
 SPACE = EmbeddingSpace("fake", "ab" * 32, 3, "none")
 PEOPLE = [Person(str(i), f"Person {i}") for i in range(8)]
@@ -157,6 +163,12 @@ def test_a_version_on_disk_names_nobody_who_is_denied(version):
         ("gallery.npz", "half"),
         ("calibration.json", None),
         ("calibration.json", b"{}"),
+        ("calibration.json", b"[]"),
+        ("calibration.json", b'{"threshold": 0.7, "scale": 2'),
+        (
+            "calibration.json",
+            b'{"threshold": NaN, "scale": 2, "cohort_weight": 0, "false_positive_rate": 0.1}',
+        ),
     ],
 )
 def test_a_damaged_version_is_refused_in_one_line_that_says_what_to_do(
@@ -173,6 +185,118 @@ def test_a_damaged_version_is_refused_in_one_line_that_says_what_to_do(
     with pytest.raises(RegistryError, match=r"v000007 is damaged \(.*models rollback") as raised:
         Recogniser.load(damaged)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 cut short", "half"])
+def test_a_damaged_network_is_refused_likewise(version, tmp_path, content):
+    damaged = tmp_path / "v000007"
+    damaged.mkdir()
+    data = (version / "classifier.keras").read_bytes()
+    data = data[: len(data) // 2] if content == "half" else content
+    if data is not None:
+        (damaged / "classifier.keras").write_bytes(data)
+    with pytest.raises(RegistryError, match=r"v000007 is damaged \(.*models rollback") as raised:
+        load_classifier(damaged)
+    assert "\n" not in str(raised.value)
+
+
+FILES = ("gallery.npz", "labels.json", "calibration.json", "classifier.keras")
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.combinations(FILES, 2)))
+def test_files_that_changed_places_are_refused(version, tmp_path, first, second):
+    damaged = tmp_path / "v000007"
+    shutil.copytree(version, damaged)
+    (damaged / first).write_bytes((version / second).read_bytes())
+    (damaged / second).write_bytes((version / first).read_bytes())
+    with pytest.raises(RegistryError, match=r"v000007 is damaged \(.*models rollback"):
+        Recogniser.load(damaged)
+
+
+def test_a_version_of_another_schema_says_that_another_release_made_it(version, tmp_path):
+    other = tmp_path / "v000007"
+    shutil.copytree(version, other)
+    labels = read_json(version / "labels.json")
+    write_json(other / "labels.json", labels | {"schema": 1})
+    with pytest.raises(RegistryError, match=r"of schema 1, made by another.*elenco refresh"):
+        Recogniser.load(other)
+
+
+def wrong_arrays(arrays):
+    """(name, array) of what may not be in a gallery of three people on three axes."""
+    yield "vectors", arrays["vectors"][:, :2]
+    yield "vectors", arrays["vectors"].astype(np.float64)
+    yield "vectors", np.full((3, 3), np.nan, np.float32)
+    yield "means", arrays["means"][:2]
+    yield "projection", np.eye(2, dtype=np.float32)
+    yield "counts", np.ones(4, np.int64)
+    yield "cohort_people", np.zeros((3, 1), np.int64)
+    yield "person_ids", arrays["person_ids"][::-1]
+
+
+@pytest.mark.parametrize("case", range(8))
+def test_arrays_that_do_not_fit_are_refused(version, tmp_path, case):
+    damaged = tmp_path / "v000007"
+    shutil.copytree(version, damaged)
+    arrays = read_npz(version / "gallery.npz")
+    name, wrong = list(wrong_arrays(arrays))[case]
+    write_npz(damaged / "gallery.npz", **(arrays | {name: wrong}))
+    with pytest.raises(RegistryError, match=r"v000007 is damaged \(.*models rollback"):
+        Recogniser.load(damaged)
+
+
+def test_cohorts_of_people_who_are_not_there_are_refused(version, tmp_path):
+    damaged = tmp_path / "v000007"
+    shutil.copytree(version, damaged)
+    arrays = read_npz(version / "gallery.npz")
+    cohort = {"cohort_people": np.array([[1], [2], [3]]), "cohort_scores": np.zeros((3, 1), "f4")}
+    write_npz(damaged / "gallery.npz", **(arrays | cohort))
+    with pytest.raises(RegistryError, match="cohorts of people who are not in it"):
+        Recogniser.load(damaged)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A version of forty people with cohorts and a projection."""
+    folder = tmp_path_factory.mktemp("trained") / "v000008"
+    folder.mkdir()
+    write_gallery(fit(photographs([4, 1, 7, 2] * 10), load_settings()), folder)
+    return folder
+
+
+def test_what_was_written_is_read_and_written_again_to_the_byte(trained, tmp_path):
+    write_gallery(load_gallery(trained), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in trained.iterdir()}
+    for path in trained.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.3])
+def test_the_network_gives_the_probabilities_of_the_arrays(tmp_path, spread):
+    write_gallery(fit(photographs([4, 1, 7, 2] * 10, spread=spread), load_settings()), tmp_path)
+    gallery, model = load_gallery(tmp_path), load_classifier(tmp_path)
+    # In single precision a cosine is off by some 1e-7, its logit by that times the scale.
+    tolerance = max(1e-5, 4e-7 * gallery.scale)
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(0, 40, (2, 300))
+    nonsense = unit(rng.normal(size=(300, DIM)).astype(np.float32))
+    for asked in (
+        nonsense,
+        gallery.means,
+        unit(gallery.means[first] + gallery.means[second]),  # between two people
+        unit(gallery.means[first] + nonsense),  # between a person and nobody
+    ):
+        said = np.asarray(model(asked))
+        np.testing.assert_allclose(said, gallery.probabilities(asked), rtol=0, atol=tolerance)
+        longer = np.asarray(model(8 * asked))  # lengths play no part
+        np.testing.assert_allclose(longer, said, rtol=0, atol=tolerance)
+
+
+def test_of_people_who_are_equally_probable_the_first_is_the_answer():
+    recogniser, vectors = given([0.1] * 7 + [0.3], [0.125] * 7 + [0.125])
+    first, second = recogniser.identify(vectors, SPACE)
+    assert [person for person, _, _ in first.candidates] == ["0", "1", "2", "3", "4"]
+    assert (first.person_id, second.person_id) == (None, "0")
 
 
 def test_vectors_of_other_people_than_the_labels_are_refused(version, tmp_path):
