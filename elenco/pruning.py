@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import dataclass
 
-from elenco.registry import EMBEDDER_FORM, Registry
+from elenco.registry import SHARED_FORM, Registry
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Pruned:
     Attributes:
         kept: names, oldest first.
         removed: names, oldest first.
-        forms: TF.js forms of an embedder that no version had any more; they are removed.
+        forms: TF.js forms that no version shared any more; they are removed.
     """
 
     kept: tuple[str, ...]
@@ -22,7 +22,7 @@ class Pruned:
 
 
 def prune(registry: Registry, keep: int, published: str) -> Pruned:
-    """Remove the oldest versions, and embedders in TF.js form that none has any more.
+    """Remove the oldest versions, and TF.js forms that none shares any more.
 
     Beside the newest `keep`, the one in use stays, and the one that a rollback would go to.
 
@@ -41,10 +41,10 @@ def prune(registry: Registry, keep: int, published: str) -> Pruned:
 
 
 def _remove_forms(registry: Registry) -> int:
-    """Delete the embedders' forms whose files no version or candidate shares any more."""
+    """Delete the forms whose files no version or candidate shares any more."""
     unused = [
         folder
-        for folder in sorted(registry.root.glob(f"{EMBEDDER_FORM}*"))
+        for folder in sorted(registry.root.glob(f"{SHARED_FORM}*"))
         if all(file.stat().st_nlink == 1 for file in folder.iterdir())
     ]
     for folder in unused:

@@ -16,7 +16,15 @@ from typing import Any
 from elenco.documents import write_documents
 from elenco.embedding.base import load_embedder
 from elenco.errors import NotEnoughData, RegistryError
-from elenco.export.tfjs import Form, classifier_form, embedder_form, export_forms
+from elenco.export.tfjs import (
+    DETECTOR,
+    Form,
+    classifier_form,
+    detector_forms,
+    embedder_form,
+    export_forms,
+)
+from elenco.faces.mtcnn_networks import WEIGHTS_SHA256
 from elenco.fingerprint import digest
 from elenco.integrity import write_digests
 from elenco.layout import Layout
@@ -27,14 +35,14 @@ from elenco.recognition.files import load_classifier, load_gallery
 from elenco.recognition.gate import Verdict, compare
 from elenco.recognition.quarantine import read_quarantine
 from elenco.recognition.train import train_candidate, training_fingerprint
-from elenco.registry import CANDIDATE, EMBEDDER_FORM, Registry, discard
+from elenco.registry import CANDIDATE, SHARED_FORM, Registry, discard
 from elenco.rights.versions import candidates, knows_denied
 from elenco.settings import Settings
 from elenco.storage import build_directory, read_json, write_json
-from elenco.types import CuratedRef, Outcome, PublishedRef, TrainedRef
+from elenco.types import CuratedRef, EmbeddingSpace, Outcome, PublishedRef, TrainedRef
 
 PARITY_PEOPLE = 64  # classes that Keras and TF.js are asked about
-FORMS = ("embedder", "classifier")
+FORMS = (*DETECTOR, "embedder", "classifier")
 VERDICT, DRIFT = "verdict.json", "drift.json"
 VERDICT_SCHEMA = 1
 
@@ -82,9 +90,10 @@ def last_candidate(layout: Layout) -> TrainedRef:
 
 
 def export(trained: TrainedRef, settings: Settings, layout: Layout) -> dict[str, float]:
-    """Add the TF.js forms of embedder and classifier to a candidate, compared with Keras in node.
+    """Add the TF.js forms of all five networks to a candidate, compared with Keras in node.
 
-    An embedder is converted once for its weights; versions share its files by hard links.
+    Detector and embedder are converted once for their weights; versions share their files by hard
+    links.
 
     Returns:
         Form -> largest difference from Keras.
@@ -207,21 +216,35 @@ def _drift(before: Path, after: Path) -> dict[str, Any]:
 
 def _export(target: Path, settings: Settings, layout: Layout) -> None:
     gallery = load_gallery(target.parent)
-    space, quantize = gallery.space, settings.publish.tfjs_quantize
-    name = f"{EMBEDDER_FORM}{space.embedder}-{digest(space, quantize)[:16]}"
-    embedder = layout.recogniser / name
+    shared = _shared_forms(gallery.space, settings, layout)
     forms: dict[Path, Form] = {}
-    if not embedder.exists():
-        forms[embedder] = embedder_form(load_embedder(space.embedder, settings, layout), quantize)
+    if not shared["embedder"].exists():
+        embedder = load_embedder(gallery.space.embedder, settings, layout)
+        forms[shared["embedder"]] = embedder_form(embedder, settings.publish.tfjs_quantize)
+    if missing := [name for name in DETECTOR if not shared[name].exists()]:
+        detector = detector_forms()
+        forms |= {shared[name]: detector[name] for name in missing}
     if not (target / "classifier").exists():
         model, means = load_classifier(target.parent), gallery.means[:PARITY_PEOPLE]
         forms[target / "classifier"] = classifier_form(model, means)
     if forms:
         export_forms(forms)
-    if not (target / "embedder").exists():
-        with build_directory(target / "embedder") as folder:
-            for file in embedder.iterdir():
-                os.link(file, folder / file.name)
+    for name, form in shared.items():
+        if not (target / name).exists():
+            with build_directory(target / name) as folder:
+                for file in form.iterdir():
+                    os.link(file, folder / file.name)
+
+
+def _shared_forms(space: EmbeddingSpace, settings: Settings, layout: Layout) -> dict[str, Path]:
+    """Network -> folder of its form, named by what it is made from."""
+    made_of = {name: WEIGHTS_SHA256 for name in DETECTOR}
+    made_of["embedder"] = digest(space, settings.publish.tfjs_quantize)
+    named = {name: name for name in DETECTOR} | {"embedder": space.embedder}
+    return {
+        name: layout.recogniser / f"{SHARED_FORM}{named[name]}-{made_of[name][:16]}"
+        for name in made_of
+    }
 
 
 def reference(path: Path, layout: Layout, version: str | None) -> TrainedRef:

@@ -43,7 +43,7 @@ FILES = (
 )
 LOCK_SECONDS = 60
 CANDIDATE = ".candidate-"  # begins the name of what was trained and is not a version yet
-EMBEDDER_FORM = ".tfjs-"  # begins the name of an embedder's TF.js form, which versions share
+SHARED_FORM = ".tfjs-"  # begins the name of a TF.js form that versions share
 
 
 class Registry:

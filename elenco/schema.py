@@ -18,6 +18,7 @@ from elenco.integrity import DIGESTS, write_digests
 from elenco.layout import Layout
 from elenco.records import Record
 from elenco.registry import Registry
+from elenco.settings import Settings
 from elenco.storage import read_json, write_json
 
 SCHEMA = 1
@@ -69,6 +70,17 @@ def check_schema(layout: Layout) -> None:
             f"{layout.data} was made by a newer release (schema {found}, this one knows {SCHEMA}): "
             "upgrade Elenco"
         )
+
+
+def layout_to_read(settings: Settings) -> Layout:
+    """The directories, for who only reads them and waits for nobody.
+
+    Raises:
+        ElencoError: as `check_schema`.
+    """
+    layout = Layout.of(settings)
+    check_schema(layout)
+    return layout
 
 
 def open_schema(

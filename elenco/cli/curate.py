@@ -13,6 +13,7 @@ from elenco.curation.verdicts import REASONS
 from elenco.errors import ConfigError, NotEnoughData
 from elenco.layout import Layout
 from elenco.lock import hold
+from elenco.schema import layout_to_read
 from elenco.settings import load_settings
 
 LATER = "it counts from the next `elenco refresh` on"
@@ -28,7 +29,7 @@ def list_quarantined(reason: str | None, as_json: bool, config: Path | None) -> 
     if reason is not None and reason not in REASONS:
         raise ConfigError(f"there is no reason {reason!r}: give one of {', '.join(REASONS)}")
     settings = load_settings(config)
-    layout, embedder = Layout.of(settings), settings.embedding.embedder
+    layout, embedder = layout_to_read(settings), settings.embedding.embedder
     found = the_quarantine(layout.quarantine(embedder))
     entries = [entry for entry in found.entries if reason in (None, entry.reason)]
     if as_json:

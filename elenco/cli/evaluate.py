@@ -8,13 +8,13 @@ from elenco.evaluation.folder import look_into
 from elenco.evaluation.of_folder import evaluate_folder
 from elenco.evaluation.verification import read_pairs
 from elenco.evaluation.version import evaluate_version
-from elenco.layout import Layout
 from elenco.lock import hold
 from elenco.progress import console_sink
 from elenco.recognition.files import load_gallery
 from elenco.registry import Registry
 from elenco.report.evaluation import summary_lines
 from elenco.report.evaluation_files import write_evaluation
+from elenco.schema import layout_to_read
 from elenco.settings import Settings, load_settings
 
 
@@ -42,7 +42,7 @@ def run(
 
 
 def _version(settings: Settings, out: Path | None) -> list[str]:
-    layout = Layout.of(settings)
+    layout = layout_to_read(settings)
     directory = Registry(layout.recogniser).current()
     embedder = load_embedder(load_gallery(directory).space.embedder, settings, layout)
     found = evaluate_version(directory, settings, layout, embedder, larger=True)
@@ -54,7 +54,7 @@ def _version(settings: Settings, out: Path | None) -> list[str]:
 def _folder(
     photos: Path, pairs: Path | None, min_photos: int, settings: Settings, out: Path | None
 ) -> list[str]:
-    layout = Layout.of(settings)
+    layout = layout_to_read(settings)
     folder = look_into(photos, settings, layout)
     given = read_pairs(pairs) if pairs is not None else None
     embedder = load_embedder(settings.embedding.embedder, settings, layout)

@@ -8,11 +8,12 @@ from elenco.progress import console_sink
 from elenco.recognition.drift import drift_of
 from elenco.registry import Registry
 from elenco.report.drift import drift_markdown
+from elenco.schema import layout_to_read
 from elenco.settings import Settings, load_settings
 
 
 def _registry(config: Path | None) -> Registry:
-    return Registry(Layout.of(load_settings(config)).recogniser)
+    return Registry(layout_to_read(load_settings(config)).recogniser)
 
 
 def list_versions(config: Path | None) -> None:

@@ -11,8 +11,8 @@ from jaxtyping import UInt8
 
 from elenco.errors import ElencoError, ImageError
 from elenco.faces.images import decode
-from elenco.layout import Layout
 from elenco.recognition.pipeline import Face
+from elenco.schema import layout_to_read
 from elenco.settings import Settings, load_settings
 
 PICTURES_AT_ONCE = 32  # bounds memory, however many pictures are named
@@ -48,7 +48,7 @@ def recognise_files(
     """Each picture with its faces, or with what was wrong with it, in the order given."""
     from elenco.recognition.pipeline import load_pipeline
 
-    pipeline = load_pipeline(settings, Layout.of(settings))
+    pipeline = load_pipeline(settings, layout_to_read(settings))
     results: list[tuple[Path, list[Face] | ImageError | OSError]] = []
     for start in range(0, len(paths), PICTURES_AT_ONCE):
         part = paths[start : start + PICTURES_AT_ONCE]

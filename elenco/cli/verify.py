@@ -4,8 +4,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from elenco.layout import Layout
 from elenco.lock import hold
+from elenco.schema import layout_to_read
 from elenco.settings import load_settings
 from elenco.verify import verify
 
@@ -20,7 +20,7 @@ def run(config: Path | None) -> None:
         photographs += count
 
     with hold(settings):
-        problems = verify(Layout.of(settings), seen)
+        problems = verify(layout_to_read(settings), seen)
     for problem in problems:
         print(problem.line())
     counts = Counter(problem.kind for problem in problems)

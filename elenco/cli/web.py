@@ -3,8 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from elenco.layout import Layout
 from elenco.progress import console_sink
+from elenco.schema import layout_to_read
 from elenco.settings import load_settings
 
 
@@ -14,7 +14,7 @@ def run(out: Path | None, port: int, config: Path | None) -> None:
     from elenco.export.web_server import serve_forever
 
     settings = load_settings(config)
-    layout = Layout.of(settings)
+    layout = layout_to_read(settings)
     with tempfile.TemporaryDirectory(prefix="elenco-web-") as scratch, console_sink():
         written = export_web(out or Path(scratch) / "page", settings, layout)
         print(

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from elenco.errors import ConfigError
-from elenco.layout import Layout
 from elenco.progress import console_sink
+from elenco.schema import layout_to_read
 from elenco.settings import load_settings
 
 
@@ -30,7 +30,7 @@ def run(
     settings = load_settings(config)
     with console_sink():
         wanted = choose_cast(cast, movie, settings)
-        tools = load_tools(settings, Layout.of(settings))
+        tools = load_tools(settings, layout_to_read(settings))
         xray = annotate(video, out, wanted, settings, tools)
     print("\n".join(summary_lines(xray)))
     print(f"written: {out / 'xray.json'}")

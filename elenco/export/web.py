@@ -20,24 +20,15 @@ from jaxtyping import Float32
 
 from elenco.errors import ExportError
 from elenco.export.quantise import WEIGHTS, Stored, stored_as
-from elenco.export.tfjs import (
-    DETECTOR,
-    VENDOR,
-    detector_forms,
-    export_forms,
-    largest_difference,
-    run_in_node,
-)
+from elenco.export.tfjs import DETECTOR, VENDOR, largest_difference, run_in_node
 from elenco.export.web_readme import readme
 from elenco.faces.crops import CANONICAL_LANDMARKS, CROP_SIZE
 from elenco.faces.mtcnn import MAX_SIDE, THRESHOLDS
-from elenco.faces.mtcnn_networks import WEIGHTS_SHA256
 from elenco.fingerprint import file_sha256
 from elenco.layout import Layout
-from elenco.progress import say
 from elenco.recognition.files import load_gallery
 from elenco.recognition.gallery import Gallery
-from elenco.registry import EMBEDDER_FORM, Registry
+from elenco.registry import Registry
 from elenco.rights.versions import denied_of
 from elenco.settings import Settings
 from elenco.storage import (
@@ -97,7 +88,7 @@ def export_web(out: Path, settings: Settings, layout: Layout) -> WebExport:
     Args:
         out: where to.
         settings: `faces`, `collect.max_megapixels`.
-        layout: where the version is. MTCNN's TF.js form is kept there for the next time.
+        layout: where the version is.
 
     Raises:
         RegistryError: no version is promoted yet, or it is damaged.
@@ -115,7 +106,7 @@ def export_web(out: Path, settings: Settings, layout: Layout) -> WebExport:
             f"{directory.name} knows a person who was forgotten: `elenco refresh` trains a version "
             "without them, then export it"
         )
-    forms = {name: _checked(path) for name, path in _forms(directory, layout).items()}
+    forms = {name: _checked(path) for name, path in _forms(directory).items()}
     parent = out.parent
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=parent) as scratch:
@@ -188,24 +179,15 @@ def _write(
     return WebExport(directory.name, len(people), size / 1e6, kinds, files)
 
 
-def _forms(directory: Path, layout: Layout) -> dict[str, Path]:
-    """The folders of the five models' TF.js forms; MTCNN's are made where they are missing."""
-    forms = {name: directory / "tfjs" / name for name in ("embedder", "classifier")}
-    for folder in forms.values():
+def _forms(directory: Path) -> dict[str, Path]:
+    """The folders of the five models' TF.js forms."""
+    forms = {name: directory / "tfjs" / name for name in (*DETECTOR, "embedder", "classifier")}
+    for name, folder in forms.items():
         if not (folder / "model.json").is_file():
             raise ExportError(
-                f"{directory.name} has no TF.js form of its {folder.name}: run `elenco refresh`"
+                f"{directory.name} has no TF.js form of its {name}: run `elenco refresh`"
             )
-    detector: dict[str, Path] = {}
-    for name in DETECTOR:
-        own = directory / "tfjs" / name
-        kept = layout.recogniser / f"{EMBEDDER_FORM}{name}-{WEIGHTS_SHA256[:16]}"
-        detector[name] = own if own.exists() else kept
-    if missing := [name for name, path in detector.items() if not path.exists()]:
-        say("converting the face detector to TF.js, once (about half a minute)")
-        made = detector_forms()
-        export_forms({detector[name]: made[name] for name in missing})
-    return detector | forms
+    return forms
 
 
 def _checked(form: Path) -> Path:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elenco.errors import RegistryError
+from elenco.integrity import verify_digests, write_digests
 from elenco.quiet import import_tensorflow
 from elenco.recognition.gallery import Gallery
 from elenco.recognition.scoring import Cohort
@@ -34,6 +35,7 @@ def write_gallery(gallery: Gallery, out: Path) -> None:
                        cohort_people i64 (c, m), cohort_scores f32 (c, m): see `Gallery`
     labels.json        schema, embedding space, people (id, name) in the order of the outputs
     calibration.json   threshold, scale, cohort_weight, false_positive_rate
+    sha256.json        of every file in the directory: see `write_digests`
     """
     _save(build(gallery), out / "classifier.keras")
     people = [{"id": person.id, "name": person.name} for person in gallery.people]
@@ -55,6 +57,7 @@ def write_gallery(gallery: Gallery, out: Path) -> None:
             "false_positive_rate": gallery.false_positive_rate,
         },
     )
+    write_digests(out)
 
 
 def load_gallery(directory: Path) -> Gallery:
@@ -63,6 +66,7 @@ def load_gallery(directory: Path) -> Gallery:
     Raises:
         RegistryError: the directory is damaged; the message says what to do.
     """
+    verify_digests(directory, "labels.json", "gallery.npz", "calibration.json")
     try:
         labels = read_json(directory / "labels.json")
         if labels["schema"] != LABELS_SCHEMA:
@@ -178,12 +182,11 @@ def _plain(value: Any, seen: dict[int, int]) -> Any:
 
 
 def load_classifier(directory: Path) -> "keras.Model":
-    """The network in a version's directory. Raises RegistryError if it can't be read."""
-    keras = _keras()
+    """The network in a version's directory. Raises RegistryError if it is damaged."""
     path = directory / "classifier.keras"
+    verify_digests(directory, path.name)
+    keras = _keras()
     try:
-        if not path.is_file():  # Keras's own message is about file formats
-            raise FileNotFoundError(f"{path.name} is missing")
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except _DAMAGE as error:
         raise _damaged(directory, error) from None

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from elenco.publication import FORMS
 from elenco.storage import read_json, read_npz
 from tests.flows.conftest import PEOPLE, CastServer, Workplace, get_json, make_workplace
 
@@ -33,7 +34,7 @@ def test_the_layout_on_disk(refreshed):
     assert current.resolve().name == "v000001"
     for name in ("classifier.keras", "gallery.npz", "labels.json", "calibration.json", "card.md"):
         assert (current / name).is_file(), name
-    for name in ("embedder", "classifier"):
+    for name in FORMS:
         assert (current / "tfjs" / name / "model.json").is_file(), name
 
 

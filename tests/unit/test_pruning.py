@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from elenco.pruning import prune
-from elenco.registry import EMBEDDER_FORM, FILES, Registry
+from elenco.registry import FILES, SHARED_FORM, Registry
 from elenco.storage import write_json
 
 
@@ -16,7 +16,7 @@ def registry(tmp_path: Path) -> Registry:
 
 def form(registry: Registry, name: str) -> Path:
     """An embedder in TF.js form, which versions share."""
-    folder = registry.root / f"{EMBEDDER_FORM}{name}"
+    folder = registry.root / f"{SHARED_FORM}{name}"
     if not folder.exists():
         folder.mkdir(parents=True)
         for file in ("model.json", "group1-shard1of1.bin"):
@@ -97,7 +97,7 @@ def test_versions_that_stay_keep_their_embedder_and_unused_ones_go(registry):
     form(registry, "converted for nobody")
     done = prune(registry, 4, names[-1])
     assert (done.removed, done.forms) == (("v000001",), 1)
-    assert {path.name for path in registry.root.glob(f"{EMBEDDER_FORM}*")} == {
+    assert {path.name for path in registry.root.glob(f"{SHARED_FORM}*")} == {
         ".tfjs-old",
         ".tfjs-new",
     }

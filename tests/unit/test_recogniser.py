@@ -1,12 +1,14 @@
 import itertools
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from elenco.errors import RegistryError, SpaceMismatch
+from elenco.integrity import write_digests
 from elenco.recognition.files import load_classifier, load_gallery, write_gallery
 from elenco.recognition.fit import fit
 from elenco.recognition.gallery import Gallery
@@ -182,7 +184,11 @@ def test_a_damaged_version_is_refused_in_one_line_that_says_what_to_do(
             data = data[: len(data) // 2] if content == "half" else content
         if data is not None:
             (damaged / file.name).write_bytes(data)
-    with pytest.raises(RegistryError, match=r"v000007 is damaged \(.*models rollback") as raised:
+    said = r"v000007 is damaged \(.*models rollback"
+    with pytest.raises(RegistryError, match=rf"{name} is (missing|not what was written).*rollback"):
+        Recogniser.load(damaged)
+    write_digests(damaged)  # whoever wrote it damaged it before
+    with pytest.raises(RegistryError, match=said) as raised:
         Recogniser.load(damaged)
     assert "\n" not in str(raised.value)
 
@@ -195,9 +201,19 @@ def test_a_damaged_network_is_refused_likewise(version, tmp_path, content):
     data = data[: len(data) // 2] if content == "half" else content
     if data is not None:
         (damaged / "classifier.keras").write_bytes(data)
+    write_digests(damaged)
     with pytest.raises(RegistryError, match=r"v000007 is damaged \(.*models rollback") as raised:
         load_classifier(damaged)
     assert "\n" not in str(raised.value)
+
+
+def test_a_network_that_was_edited_is_not_loaded(version, tmp_path):
+    edited = tmp_path / "v000007"
+    shutil.copytree(version, edited)
+    with zipfile.ZipFile(edited / "classifier.keras", "a") as file:
+        file.writestr("more.txt", "harmless")
+    with pytest.raises(RegistryError, match="classifier.keras is not what was written"):
+        load_classifier(edited)
 
 
 FILES = ("gallery.npz", "labels.json", "calibration.json", "classifier.keras")
@@ -209,6 +225,7 @@ def test_files_that_changed_places_are_refused(version, tmp_path, first, second)
     shutil.copytree(version, damaged)
     (damaged / first).write_bytes((version / second).read_bytes())
     (damaged / second).write_bytes((version / first).read_bytes())
+    write_digests(damaged)
     with pytest.raises(RegistryError, match=r"v000007 is damaged \(.*models rollback"):
         Recogniser.load(damaged)
 
@@ -218,6 +235,7 @@ def test_a_version_of_another_schema_says_that_another_release_made_it(version, 
     shutil.copytree(version, other)
     labels = read_json(version / "labels.json")
     write_json(other / "labels.json", labels | {"schema": 1})
+    write_digests(other)
     with pytest.raises(RegistryError, match=r"of schema 1, made by another.*elenco refresh"):
         Recogniser.load(other)
 
@@ -241,6 +259,7 @@ def test_arrays_that_do_not_fit_are_refused(version, tmp_path, case):
     arrays = read_npz(version / "gallery.npz")
     name, wrong = list(wrong_arrays(arrays))[case]
     write_npz(damaged / "gallery.npz", **(arrays | {name: wrong}))
+    write_digests(damaged)
     with pytest.raises(RegistryError, match=r"v000007 is damaged \(.*models rollback"):
         Recogniser.load(damaged)
 
@@ -251,6 +270,7 @@ def test_cohorts_of_people_who_are_not_there_are_refused(version, tmp_path):
     arrays = read_npz(version / "gallery.npz")
     cohort = {"cohort_people": np.array([[1], [2], [3]]), "cohort_scores": np.zeros((3, 1), "f4")}
     write_npz(damaged / "gallery.npz", **(arrays | cohort))
+    write_digests(damaged)
     with pytest.raises(RegistryError, match="cohorts of people who are not in it"):
         Recogniser.load(damaged)
 
@@ -305,5 +325,6 @@ def test_vectors_of_other_people_than_the_labels_are_refused(version, tmp_path):
     labels = json.loads((version / "labels.json").read_text())
     labels["people"].pop()
     (damaged / "labels.json").write_text(json.dumps(labels))
+    write_digests(damaged)
     with pytest.raises(RegistryError, match="do not fit one another"):
         Recogniser.load(damaged)

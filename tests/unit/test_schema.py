@@ -2,8 +2,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from elenco import schema
+from elenco.cli.main import app
 from elenco.errors import ElencoError, Locked
 from elenco.integrity import DIGESTS, verify_digests
 from elenco.layout import Layout
@@ -84,6 +86,29 @@ def test_a_newer_directory_is_refused_by_readers_and_writers(data):
     with pytest.raises(ElencoError, match="upgrade"), refresh_lock(data.settings):
         pass
     assert tree(data.layout.data) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["verify"],
+        ["recognise", "face.jpg"],
+        ["evaluate"],
+        ["curate", "list"],
+        ["models", "list"],
+        ["web", "--out", "page"],
+        ["xray", "film.mp4", "--out", "who", "--everyone"],
+    ],
+)
+def test_a_command_that_reads_refuses_a_newer_directory(data, words, tmp_path, monkeypatch):
+    write_json(stamp(data.layout), {"schema": SCHEMA + 1, "written_by": "elenco 9"})
+    monkeypatch.setenv("ELENCO_PATHS__DATA", str(data.layout.data))
+    monkeypatch.setenv("ELENCO_PATHS__MODELS", str(data.layout.models))
+    monkeypatch.chdir(tmp_path)
+    for name in ("face.jpg", "film.mp4"):
+        (tmp_path / name).touch()
+    with pytest.raises(ElencoError, match="upgrade Elenco"):
+        CliRunner().invoke(app, words, catch_exceptions=False)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"schema": "1"}', '{"schema": true}'])
