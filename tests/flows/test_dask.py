@@ -135,7 +135,7 @@ def test_two_processes_write_what_threads_write(tmp_path, prefect_api, guarded, 
     assert holding == []
     # A turn that is taken is given back before another is taken.
     asked = turns(prefect_api)
-    assert {who for who, _ in asked} == {"collect 0", "collect 1"}
+    assert {who.split(" · ")[0] for who, _ in asked} == {"collect 1/2", "collect 2/2"}
     assert [what for _, what in asked] == ["acquired", "released"] * (len(asked) // 2)
 
 
@@ -217,12 +217,12 @@ def test_a_machine_that_is_lost_loses_nothing(tmp_path, prefect_api, guarded, re
     assert notes.pids()[notes.of(task)[-1]["at"]] == other
     body = {"flow_runs": {"id": {"any_": [newest_run(prefect_api, "embed_faces")]}}}
     shards = [
-        (one["name"].split(":")[0], one["state_type"])
+        (one["name"].split(" · ")[0], one["state_type"])
         for one in get_json(f"{prefect_api}/task_runs/filter", body)
         if re.match("detect|embed", one["name"])
     ]
     assert sorted(shards) == [
-        (f"{stage} {n}", "COMPLETED") for stage in ("detect", "embed") for n in (0, 1)
+        (f"{stage} {n}/2", "COMPLETED") for stage in ("detect", "embed") for n in (1, 2)
     ]
 
 

@@ -212,7 +212,7 @@ def test_a_network_that_was_edited_is_not_loaded(version, tmp_path):
     shutil.copytree(version, edited)
     with zipfile.ZipFile(edited / "classifier.keras", "a") as file:
         file.writestr("more.txt", "harmless")
-    with pytest.raises(RegistryError, match="classifier.keras is not what was written"):
+    with pytest.raises(RegistryError, match=r"classifier\.keras is not what was written"):
         load_classifier(edited)
 
 
