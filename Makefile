@@ -17,9 +17,10 @@ xray-demo: setup
 	@test -e models/recogniser/current || $(BIN)/elenco demo
 	@$(BIN)/python -m elenco.demo.film data/demo/film.mp4
 	@ELENCO_CONFIG=config/demo.toml $(BIN)/elenco xray data/demo/film.mp4 --cast data/demo/film.toml --out data/demo/xray
+	@echo "xray-demo: open data/demo/xray/index.html in a browser"
 
 test: setup-dev lint
-	@$(BIN)/python -m pytest
+	@PYTHONFAULTHANDLER=1 $(BIN)/python -m pytest  # a crash in native code says where
 
 lint: setup-dev
 	@echo "lint: ruff, pyright, import-linter, codespell"

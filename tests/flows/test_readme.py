@@ -2,12 +2,15 @@
 
 import re
 import shutil
+import signal
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from elenco.demo.film import demo_takes, write_film
 from elenco.demo.synthetic import SyntheticCast
 from elenco.faces.images import encode_jpeg
 from elenco.storage import read_json
@@ -31,14 +34,18 @@ def block(start: str) -> str:
     return found[0]
 
 
+def environment_of(place: Workplace) -> dict[str, str]:
+    """That of the fixture without its settings."""
+    clean = {k: v for k, v in place.environment.items() if not k.startswith("ELENCO_")}
+    return clean | {"PATH": f"{Path(ELENCO).parent}:{clean['PATH']}"}
+
+
 def bash(script: str, folder: Path, place: Workplace, **environment: str):
     """Run a block in a folder, without the settings of the fixture."""
-    clean = {k: v for k, v in place.environment.items() if not k.startswith("ELENCO_")}
-    clean["PATH"] = f"{Path(ELENCO).parent}:{clean['PATH']}"
     return subprocess.run(
         ["bash", "-euc", script],
         cwd=folder,
-        env=clean | environment,
+        env=environment_of(place) | environment,
         capture_output=True,
         text=True,
         timeout=300,
@@ -51,8 +58,12 @@ def test_every_block_of_commands_is_run_by_a_test_or_by_make_demo():
         "make demo    # sets up .venv, serves a synthetic cast, refreshes, recognises new pictures",
         "elenco recognise data/demo/new-1.jpg          # or any picture",
         "export ELENCO_COLLECT__SOURCE=folder",
+        "elenco web                                      # serves a page on this machine: open it, "
+        "drop a picture on it",
         "export ELENCO_TMDB__TOKEN=…                     # API Read Access Token",
         "elenco verify                         # photographs on disk against the manifest",
+        "elenco xray film.mp4 --cast cast.toml --out xray    "
+        "# or --movie 603; without either, whoever is known",
         "prefect server start                                        # in another terminal",
         "elenco backup /mnt/backups/elenco --keep 30     # daily, after the refresh; "
         "or s3://bucket/elenco",
@@ -70,10 +81,52 @@ def test_recognise_and_models(refreshed):
         assert word in done.stdout
 
 
+def test_xray(refreshed):
+    cast = SyntheticCast(PEOPLE)
+    people = cast.people[:3]
+    options = {"crf": "23", "preset": "veryfast"}
+    takes = demo_takes(cast, people)[:2]
+    write_film(refreshed.folder / "film.mp4", takes, size=(640, 360), options=options)
+    listed = "".join(f'[[person]]\nid = {p.id}\ncharacter = "Rosa"\n' for p in people)
+    (refreshed.folder / "cast.toml").write_text(listed)
+    done = bash(block("elenco xray"), refreshed.folder, refreshed)
+    assert done.returncode == 0, done.stderr
+    assert f"{people[0].name} as Rosa" in done.stdout
+    assert "is up to date" in done.stderr
+    written = re.findall(r"^written: (.*)$", done.stdout, re.M)
+    assert len(written) == 6 + 7
+    assert "xray/annotated.mp4" in written
+    assert all((refreshed.folder / path).stat().st_size for path in written)
+
+
 def test_the_npz_example(refreshed):
     done = bash(f"python - <<'END'\n{block('import numpy')}END\n", refreshed.folder, refreshed)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.rsplit(" ", 1)[1]) >= 0.9
+
+
+def test_the_page(refreshed):
+    serve, write = block("elenco web").splitlines()
+    command = ["bash", "-euc", f"exec {serve.replace('elenco web', 'elenco web --port 0')}"]
+    with subprocess.Popen(
+        command,
+        cwd=refreshed.folder,
+        env=environment_of(refreshed) | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        said = [server.stdout.readline() for _ in range(2)]
+        assert f"{PEOPLE} people" in said[0]
+        (url,) = re.findall(r"http://127\.0\.0\.1:\d+/\S*", said[1])
+        with urllib.request.urlopen(url, timeout=30) as page:
+            assert b"<title>" in page.read()
+        server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 0
+    done = bash(write, refreshed.folder, refreshed)
+    assert done.returncode == 0, done.stderr
+    assert (refreshed.folder / "page" / "recognise.js").is_file()
+    assert len(read_json(refreshed.folder / "page" / "labels.json")["people"]) == PEOPLE
 
 
 def test_tmdb(tmp_path, refreshed, cast_server: CastServer):

@@ -68,6 +68,7 @@ def test_everything_is_written_and_agrees_in_order(version):
     metrics, out = version
     assert {path.name for path in out.iterdir()} == {
         "classifier.keras", "gallery.npz", "labels.json", "calibration.json", "metrics.json",
+        "sha256.json",
     }  # fmt: skip
     labels, gallery = read_json(out / "labels.json"), read_npz(out / "gallery.npz")
     assert labels["schema"] == 2
