@@ -1,4 +1,4 @@
-"""Who is on screen in a video: shots -> faces -> tracks -> names, in `xray.json`.
+"""Who is on screen in a video: shots -> faces -> tracks -> names, in `xray.json` and other forms.
 
 A killed run goes on from the last segment of the video that it had finished.
 """
@@ -17,19 +17,21 @@ def annotate_video(
     out: Path,
     cast: Path | None = None,
     movie: int | None = None,
+    burn_in: bool = False,
     config: str | None = None,
 ) -> dict[str, int]:
     """Annotate a video.
 
     Args:
         video: the file.
-        out: folder for `xray.json` and faces.
+        out: folder for `xray.json`, the other forms, the player and faces.
         cast: who may be named: a .toml, .json or .csv; by default whoever the recogniser knows.
         movie: TMDB's number of the film, for its cast, in place of a file.
+        burn_in: write `annotated.mp4` as well, the film with boxes and names.
         config: a settings file; by default the one named by ELENCO_CONFIG or config/default.toml.
     """
     settings = load_settings(config)
     wanted = find_cast(cast, movie, settings)
-    counts = annotate(video, out, wanted, settings)
+    counts = annotate(video, out, wanted, settings, burn_in)
     report_xray(video, out)
     return counts

@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 
 from elenco.demo.face_model import DIM, face_model
@@ -69,7 +70,9 @@ def head(number: int, look: int, who: str | None = None) -> Head:
     """A head of the face model; another `look`, another photograph of the same person."""
     rng = np.random.default_rng((8, number, look))
     face = face_model().sample(person(number), rng.standard_normal(DIM).astype(np.float32))
-    return Head.of(who or f"p{number}", face, FACE_BOX)
+    edge = 40  # pixels: a head is wider than the model's picture
+    face = cv2.copyMakeBorder(face, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
+    return Head.of(who or f"p{number}", face, [v + edge for v in FACE_BOX])
 
 
 def stays(one: Head, x: float, y: float = 0.5, size: float = 0.4, **options) -> Role:

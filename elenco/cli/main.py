@@ -87,7 +87,9 @@ def web(
         Path | None,
         typer.Option("--out", help="Write the page to this folder instead of serving it."),
     ] = None,
-    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8360,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")
+    ] = 8360,
     config: ConfigOption = None,
 ) -> None:
     """Recognise in the browser: pictures, videos, the camera. Nothing leaves the machine."""
@@ -122,7 +124,7 @@ def evaluate(
 @app.command()
 def xray(
     video: Annotated[Path, typer.Argument(help="A video file.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for xray.json and faces.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for xray.json and all else.")],
     cast: Annotated[
         Path | None,
         typer.Option(
@@ -135,12 +137,16 @@ def xray(
     everybody: Annotated[
         bool, typer.Option("--everyone", help="Name whoever the recogniser knows: the default.")
     ] = False,
+    burn_in: Annotated[
+        bool,
+        typer.Option("--burn-in", help="Write annotated.mp4 too: the film with boxes and names."),
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Say who is on screen in a video, and when and where; a killed run goes on."""
+    """Say who is on screen in a video, and when and where, with a player; a killed run goes on."""
     from elenco.cli.xray import run
 
-    run(video, out, cast, movie, everybody, config)
+    run(video, out, cast, movie, everybody, burn_in, config)
 
 
 @app.command()

@@ -14,14 +14,16 @@ def run(
     cast: Path | None,
     movie: int | None,
     everybody: bool,
+    burn_in: bool,
     config: Path | None,
 ) -> None:
-    """Look through a video, write `xray.json`, and print who is seen.
+    """Look through a video, write `xray.json` and its other forms, and print who is seen.
 
     Raises:
         ConfigError: a cast is given with everybody.
     """
     from elenco.xray.cast import choose_cast
+    from elenco.xray.outputs import output_paths
     from elenco.xray.report import summary_lines
     from elenco.xray.run import annotate, load_tools
 
@@ -31,6 +33,6 @@ def run(
     with console_sink():
         wanted = choose_cast(cast, movie, settings)
         tools = load_tools(settings, layout_to_read(settings))
-        xray = annotate(video, out, wanted, settings, tools)
+        xray = annotate(video, out, wanted, settings, tools, burn_in=burn_in)
     print("\n".join(summary_lines(xray)))
-    print(f"written: {out / 'xray.json'}")
+    print("\n".join(f"written: {path}" for path in output_paths(out, burn_in)))

@@ -14,7 +14,6 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from av.video.stream import VideoStream
 from jaxtyping import Float32, UInt8
 
 from elenco.demo.cast import CastPerson
@@ -178,7 +177,6 @@ def write_film(
         stream = container.add_stream(codec, rate=fps, options=options or {})
         if not isinstance(stream, av.VideoStream):
             raise ValueError(f"{codec} encodes no video")
-        assert isinstance(stream, VideoStream)
         stored = size[::-1] if rotation % 180 else size
         stream.width, stream.height = stored
         stream.pix_fmt = "yuv420p"

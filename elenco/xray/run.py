@@ -1,5 +1,6 @@
-"""A video to `xray.json`: what `elenco xray` and the flow do."""
+"""A video to `xray.json` and its other forms: what `elenco xray` and the flow do."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from elenco.xray.document import FACES, Film, Identity, document_of, film_of
 from elenco.xray.faces import FaceDetector
 from elenco.xray.files import FILE, read_xray, write_xray
 from elenco.xray.naming import name_tracks
+from elenco.xray.outputs import check_outputs, write_outputs
 from elenco.xray.segments import Segment
 from elenco.xray.types import Video as VideoFacts
 from elenco.xray.types import XRay
@@ -80,11 +82,20 @@ def load_tools(settings: Settings, layout: Layout) -> Tools:
     )
 
 
-def annotate(path: Path, out: Path, wanted: Wanted, settings: Settings, tools: Tools) -> XRay:
-    """Say who is on screen in a video, and write it into a folder.
+def annotate(
+    path: Path,
+    out: Path,
+    wanted: Wanted,
+    settings: Settings,
+    tools: Tools,
+    *,
+    burn_in: bool = False,
+) -> XRay:
+    """Say who is on screen in a video, and write it into a folder (`elenco.xray.outputs`).
 
     `xray.json` is there as a whole or not at all; what a killed run has done is gone on with. The
-    same video, cast, version and settings give the same bytes, and are not looked through again.
+    same video, cast, version and settings give the same bytes, and are not looked through again:
+    the other forms are then made of what is there.
 
     Args:
         path: of the video.
@@ -92,11 +103,13 @@ def annotate(path: Path, out: Path, wanted: Wanted, settings: Settings, tools: T
         wanted: who may be named.
         settings: sections `xray`, `faces` and `compute`.
         tools: recogniser and networks.
+        burn_in: write the film with boxes and names as well.
 
     Raises:
         VideoError: the file is no video, or has no frame with a time.
         NotEnoughData: nobody of the cast is known.
-        ConfigError: a name of the cast stands for several people.
+        ConfigError: a name of the cast stands for several people, or the folder holds something
+            that would be written over.
         Locked: another run works in the folder.
         OSError: the disk is full, or the folder can't be written.
     """
@@ -105,12 +118,14 @@ def annotate(path: Path, out: Path, wanted: Wanted, settings: Settings, tools: T
     by_name = source_of(tools.version) != "tmdb"
     found = find_cast(wanted, tools.gallery.people, tools.denied, by_name)
     video = Video(path)
+    check_outputs(path, out, burn_in)
     with _alone(out):
         sha256 = file_sha256(path)
         key = analysis_key(sha256, settings, tools.detector, tools.embedder)
         fingerprint = _fingerprint(key, wanted, found, settings, tools)
         if (there := _there(out, fingerprint)) is not None:
             say(f"{out / FILE} is up to date")
+            write_outputs(there, path, out, burn_in)
             return there
         work = out / WORK / key[:16]
         segments = analyse(video, settings, tools.detector, tools.embedder, work)
@@ -119,6 +134,7 @@ def annotate(path: Path, out: Path, wanted: Wanted, settings: Settings, tools: T
         )
         _write(xray, pictures, out)
         _tidy(out, work if settings.xray.keep_work else None, pictures)
+        write_outputs(xray, path, out, burn_in)
     return xray
 
 
@@ -166,7 +182,7 @@ def _facts(video: Video, sha256: str, segments: list[Segment], film: Film) -> Vi
     facts = video.facts
     decoded = sum(s.frames["kept"] + s.frames.get("between_samples", 0) for s in segments)
     return VideoFacts(
-        name=video.path.name,
+        name=os.fsencode(video.path.name).decode(errors="replace"),  # a name may be of any bytes
         sha256=sha256,
         duration=round(film.end, 3),
         width=facts.width,

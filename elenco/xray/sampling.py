@@ -108,7 +108,8 @@ class _Sampling:
             if last is None:
                 self._origin = self._next = self._shot = self._previous = frame.time
             elif frame.time - self._origin >= _AT_MOST * self._seconds:
-                yield from self._finish(frame, joined=True)
+                ending = self._last_cut()
+                yield from self._finish(ending or frame, joined=ending is None)
                 return
             found = self._detector.push(frame.time, small := shrink(frame.picture))
             self._hold(index, frame, look_of(small), first=last is None)
@@ -120,9 +121,7 @@ class _Sampling:
                     return
             self._drop_pictures(self._detector.sure_of_cuts)
             yield from self._release(self._detector.sure)
-        for boundary in self._detector.finish():
-            self._begins[boundary.index] = boundary
-            self._mark(boundary.index)
+        self._last_cut()
         if last is not None:
             yield from self._finish(None, joined=False)
 
@@ -141,6 +140,14 @@ class _Sampling:
                 held.border = True
             if held.index == index and held.frame.time - self._origin >= self._seconds:
                 ending = held.frame
+        return ending
+
+    def _last_cut(self) -> Frame | None:
+        """Judge the last frames by what there is of them; as `_mark`, where one is a cut."""
+        ending = None
+        for boundary in self._detector.finish():
+            self._begins[boundary.index] = boundary
+            ending = ending or self._mark(boundary.index)
         return ending
 
     def _drop_pictures(self, sure: int) -> None:

@@ -7,14 +7,16 @@ import sys
 from elenco.demo.credits import cast_of
 from elenco.demo.film import demo_takes, write_film
 from elenco.demo.synthetic import SyntheticCast
+from elenco.xray.burn_in import burnt_in
 from elenco.xray.files import read_xray
+from elenco.xray.outputs import output_paths
 from tests.flows.conftest import PEOPLE, ROOT, get_json
 
 RUN = """
 import sys
 from pathlib import Path
 from flows.annotate_video import annotate_video
-print(annotate_video(Path(sys.argv[1]), Path(sys.argv[2]), movie=1))
+print(annotate_video(Path(sys.argv[1]), Path(sys.argv[2]), movie=1, burn_in=True))
 """
 
 
@@ -32,7 +34,9 @@ def test_who_is_in_a_film(tmp_path, refreshed, prefect_api):
 
     done = refreshed.elenco("xray", str(video), "--everyone", "--out", str(tmp_path / "open"))
     assert done.returncode == 0, done.stderr
-    assert "written:" in done.stdout
+    for path in output_paths(tmp_path / "open", annotated=False):
+        assert f"written: {path}" in done.stdout
+        assert path.is_file()
     xray = read_xray(tmp_path / "open")
     assert {person.id for person in xray.people} == shown
     assert xray.unknown
@@ -63,6 +67,11 @@ def test_who_is_in_a_film(tmp_path, refreshed, prefect_api):
     assert people_seen[0].character
     artifacts = get_json(f"{prefect_api}/artifacts/filter", {"limit": 200})
     [report] = [a["data"] for a in artifacts if a["key"] == "annotate-video"]
+    [table] = [a["data"] for a in artifacts if a["key"] == "annotate-video-screen-time"]
+    assert shown <= {row["id"] for row in json.loads(table)}
+    [link] = [a["data"] for a in artifacts if a["key"] == "annotate-video-player"]
+    assert (tmp_path / "movie" / "index.html").as_uri() in link
+    assert burnt_in(tmp_path / "movie" / "annotated.mp4")
     for word in ("film.mp4", people_seen[0].name, "given", "data:image/"):
         assert word in report
 
