@@ -29,23 +29,24 @@ def curated(
     wrong: int = 0,
     name: str = "data",
     space: EmbeddingSpace = SPACE,
+    held_out: int = 3,
 ) -> CuratedRef:
-    """People with 6 photographs to train on and 3 held out, two of all photographs quarantined.
+    """People with 6 photographs to train on and some held out, two of all photographs quarantined.
 
     Of the first `wrong` people, all photographs but one to train on are of somebody else.
     """
     ids = [f"p{person:03d}" for person in people]
-    for split, count in (("train", 6), ("test", 3)):
+    for split, count in (("train", 6), ("test", held_out)):
         rows = [(n, k) for n in people for k in range(count)]
         noise = [np.random.default_rng([n, k, count]).normal(size=space.dim) for n, k in rows]
         shown = [30 + n if split == "train" and k and n < wrong else n for n, k in rows]
         vectors = [CENTRES[n, : space.dim] + 0.5 * e for n, e in zip(shown, noise, strict=True)]
         write_npz(
             layout.joined(space.embedder, split),
-            vectors=unit(np.array(vectors, np.float32)),
-            person_ids=np.array([f"p{n:03d}" for n, _ in rows]),
-            names=np.array([f"Person {n}" for n, _ in rows]),
-            keys=np.array([f"{'t' if split == 'train' else 'h'}{k}" for _, k in rows]),
+            vectors=unit(np.array(vectors, np.float32).reshape(-1, space.dim)),
+            person_ids=np.array([f"p{n:03d}" for n, _ in rows], str),
+            names=np.array([f"Person {n}" for n, _ in rows], str),
+            keys=np.array([f"{'t' if split == 'train' else 'h'}{k}" for _, k in rows], str),
             labels=np.array([n - people.start for n, _ in rows], np.int64),
             people=np.array(ids),
             phashes=np.arange(len(rows), dtype=np.uint64),
@@ -57,8 +58,8 @@ def curated(
     train_npz, test_npz = (
         layout.relative(layout.joined(space.embedder, s)) for s in ("train", "test")
     )
-    dataset = DatasetRef(train_npz, test_npz, name, len(people), 6 * len(people), 3 * len(people))
-    report = StageReport(9 * len(people), 9 * len(people) - 2)
+    dataset = DatasetRef(train_npz, test_npz, name, len(people), 6 * len(people), held_out * len(people))
+    report = StageReport((6 + held_out) * len(people), (6 + held_out) * len(people) - 2)
     return CuratedRef(
         dataset, layout.relative(layout.quarantine(space.embedder)), f"{name} cur", report
     )

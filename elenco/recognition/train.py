@@ -123,7 +123,8 @@ def _metrics(
         "svm_test_photographs": machine.test_photographs,
         "nearest_mean_top1": _nearest_mean(gallery, vectors, truth),
     }
-    return counts | (_figures(evaluation) if evaluation else dict.fromkeys(_FIGURES))
+    nothing = dict.fromkeys(_FIGURES) | {"strangers_n": 0, "strangers_people": 0}
+    return counts | (_figures(evaluation) if evaluation else nothing)
 
 
 _FIGURES = (

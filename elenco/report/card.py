@@ -104,8 +104,8 @@ def card_markdown(card: Mapping[str, Any]) -> str:
         for key, value in card["settings"][section].items()
     )
     rate = calibration["false_positive_rate"]
-    unknown = metrics.get("strangers_called_unknown")
-    strangers = metrics.get("strangers_n") or 0
+    unknown = metrics["strangers_called_unknown"]
+    strangers = metrics["strangers_n"]
     return f"""# Face recogniser of {card["people"]:,} people
 
 Says which of the people that it was trained on a face belongs to, or that it is none of them.

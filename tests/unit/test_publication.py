@@ -61,6 +61,20 @@ def test_versions_are_made_judged_and_promoted(published):
     assert Registry(layout.recogniser).names() == ["v000001", "v000002"]
 
 
+def test_people_of_whom_no_photograph_is_held_out_are_known_and_not_measured(tmp_path):
+    settings = settings_in(tmp_path)
+    layout = Layout.of(settings)
+    collected(layout)
+    for name in ("first", "second"):
+        ref = publish(settings, layout, held_out=0, name=name)
+    assert (ref.version, ref.outcome) == ("v000002", "not promoted")  # there is nothing to judge by
+    assert "promote_other_cast" in ref.reason
+    assert ref.metrics["people_without_test_photograph"] == ref.metrics["people"] == 20
+    card = (layout.recogniser / "v000002" / "card.md").read_text()
+    assert "| **top-1**: the best person is the right one | not measured | 0 held-out" in card
+    assert "v000002: not promoted" in publication_report(ref, drift(ref, layout))
+
+
 def test_quarantined_photographs_are_neither_trained_nor_judged_on(published):
     gallery = load_gallery(version(published, 0))
     counts = {p.id: int(n) for p, n in zip(gallery.people, gallery.counts, strict=True)}

@@ -126,7 +126,7 @@ def test_an_empty_test_split_has_no_figures(tmp_path):
     assert [metrics[key] for key in ("top1", "top5", "named_right", "dir_at_fpir", "svm_top1")] == [
         None
     ] * 5
-    assert metrics["strangers_n"] is None
+    assert metrics["strangers_n"] == metrics["strangers_people"] == 0
 
 
 def test_a_quarantined_photograph_is_neither_trained_nor_measured_on(version, tmp_path):
