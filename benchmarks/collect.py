@@ -268,11 +268,14 @@ def measured(work: Callable[..., Figures], pipe: Connection, *arguments: Any) ->
 
 
 @contextmanager
-def serving(people: int, photos: int, day: int, port: int) -> Iterator[str]:
-    """The API's address of a server in another process; it ends with the block."""
+def serving(people: int, photos: int, day: int, port: int, pool: int = 48) -> Iterator[str]:
+    """The API's address of a server in another process; it ends with the block.
+
+    The photographs are made from `pool` portraits.
+    """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=serve, args=(people, photos, day, port, there))
+    process = context.Process(target=serve, args=(people, photos, day, port, pool, there))
     process.start()
     there.close()
     try:
@@ -284,9 +287,9 @@ def serving(people: int, photos: int, day: int, port: int) -> Iterator[str]:
         process.join(20)
 
 
-def serve(people: int, photos: int, day: int, port: int, pipe: Connection) -> None:
+def serve(people: int, photos: int, day: int, port: int, pool: int, pipe: Connection) -> None:
     """Serve until the other end of the pipe closes."""
-    cast = StockCast(people, photos, day=day)
+    cast = StockCast(people, photos, day=day, pool=pool)
     for photo in cast.photos(cast.people[0]):
         cast.body(photo.path)  # renders what others are made from
     with running(cast, TOKEN, port, rate_per_second=None) as server:
