@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -245,11 +246,7 @@ def _draw(take: Take, seconds: float, size: tuple[int, int]) -> tuple[Picture, l
     width, height = size
     share = seconds / take.seconds
     zoom = 1 + (take.zoom - 1) * share
-    wall = np.array(take.wall.shape[1::-1])
-    scale = zoom * float((np.array(size) / wall).max()) * 1.02
-    corner = np.array(size) / 2 - scale * wall / 2
-    matrix = np.array([[scale, 0, corner[0]], [0, scale, corner[1]]])
-    canvas = cv2.warpAffine(take.wall, matrix, size, borderMode=cv2.BORDER_REFLECT)
+    canvas = _wall(take, zoom, size).copy()
     shown: list[tuple[str, np.ndarray]] = []
     for role in take.roles:
         if role.enters <= seconds < role.leaves:
@@ -268,6 +265,15 @@ def _draw(take: Take, seconds: float, size: tuple[int, int]) -> tuple[Picture, l
         visible = _visible(box, boxes[place + 1 :], size)
         faces.append(TrueFace(who, (x1, y1, x2 - x1, y2 - y1), visible))
     return canvas, faces
+
+
+@lru_cache(maxsize=2)  # a dissolve draws two takes in turn; most walls stay as they are
+def _wall(take: Take, zoom: float, size: tuple[int, int]) -> Picture:
+    wall = np.array(take.wall.shape[1::-1])
+    scale = zoom * float((np.array(size) / wall).max()) * 1.02
+    corner = np.array(size) / 2 - scale * wall / 2
+    matrix = np.array([[scale, 0, corner[0]], [0, scale, corner[1]]])
+    return cv2.warpAffine(take.wall, matrix, size, borderMode=cv2.BORDER_REFLECT)
 
 
 def _paste(

@@ -22,7 +22,7 @@ from elenco.xray.tracks import Tracker, Tracklet
 from elenco.xray.video import Video
 
 # Raise it when the same video and settings would give other shots, tracks or vectors.
-ANALYSIS_VERSION = "1"
+ANALYSIS_VERSION = "2"
 SAMPLES = 8  # frames of 1280x720 that are worked on at a time
 _PIXELS = 1280 * 720
 FACES = 48  # to be embedded at a time

@@ -4,7 +4,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from av.video.stream import VideoStream
 
 from elenco.faces.images import Picture
 from elenco.progress import track as progress
-from elenco.report.sheet import annotate
+from elenco.report.sheet import Label, draw
 from elenco.storage import TEMPORARY
 from elenco.xray.presence import ROUNDING, box_at, is_on
 from elenco.xray.sound import Sound
@@ -32,18 +31,10 @@ _BT709 = 1  # ISO/IEC 23091-2: what players expect of films in HD
 _MARK = "elenco xray "  # begins the comment in the file; the fingerprint of what it shows follows
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """A face as `annotate` draws it."""
-
-    box: tuple[float, float, float, float]
-    name: str | None
-    probability: float
-
-
 def burn_in(xray: XRay, path: Path, to: Path) -> None:
     """Write the film with a box around each face and who it is.
 
+    A name with how probable it is, or the label of somebody unknown.
     H.264 where FFmpeg has libx264, else MPEG-4, in MP4; no side over 1920 pixels, times as they
     were. Sound is copied where MP4 takes it, else encoded as AAC. `to` is there as a whole or not
     at all; memory does not grow with the film.
@@ -81,14 +72,18 @@ def _encode(xray: XRay, video: Video, container: OutputContainer, sound: Sound) 
     stream: VideoStream | None = None
     last = -1
     names = {person.id: one_line(person.name) for person in xray.people}
+    labels = {stranger.id: stranger.label for stranger in xray.unknown}
+    texts = {track.id: _text(track, names, labels) for track in xray.tracks}
     live = _Live(xray.tracks)
     work = progress(f"draw on {video.path.name}, seconds", max(1, round(xray.video.duration)))
     with work as advance:
         told = 0
         for frame in video.frames(0, Counter()):
             picture = upright(frame.picture, video.facts)
-            faces = [_drawn(t, frame.time, picture, names) for t in live.at(frame.time)]
-            drawn = _even(annotate(picture, faces))
+            here = live.at(frame.time)
+            drawn = _even(
+                draw(picture, [_label(t, frame.time, picture, texts[t.id]) for t in here])
+            )
             if stream is None:
                 stream = _stream(container, drawn, xray.video.fps)
             sound.copy_until(frame.time)
@@ -145,12 +140,19 @@ class _Live:
         return self._here
 
 
-def _drawn(track: Track, time: float, picture: Picture, names: dict[str, str]) -> _Drawn:
+def _text(track: Track, names: dict[str, str], labels: dict[int, str]) -> str:
+    if track.person is not None:
+        return f"{names[track.person]} {track.confidence:.0%}"
+    assert track.unknown is not None
+    # How probably somebody is nobody known says little: the label finds them in `xray.json`.
+    return labels[track.unknown]
+
+
+def _label(track: Track, time: float, picture: Picture, text: str) -> Label:
     height, width = picture.shape[:2]
     box = box_at(track, time)
     x, y, w, h = box.x * width, box.y * height, box.w * width, box.h * height
-    name = None if track.person is None else names[track.person]
-    return _Drawn((x, y, x + w, y + h), name, track.confidence)
+    return Label((x, y, x + w, y + h), text, track.person is not None)
 
 
 def _even(picture: Picture) -> Picture:

@@ -102,3 +102,13 @@ def test_two_who_look_alike_and_meet_are_not_confused():
     for track in tracks:
         steps = np.diff([float(box[0]) for box in track.boxes])
         assert np.all(steps > 0) or np.all(steps < 0)
+
+
+def test_a_small_face_that_leaves_its_box_behind_is_known_by_its_look():
+    """Its first two boxes are two sides apart: no motion is known yet."""
+    places = [0.1, 0.3, 0.5, 0.7]
+    tracks, _ = follow([frame(n / 5, seen(x, look=1)) for n, x in enumerate(places)])
+    assert [len(track.times) for track in tracks] == [4]
+    others, tracker = follow([frame(n / 5, seen(x, look=n)) for n, x in enumerate(places)])
+    assert others == []
+    assert tracker.skipped == {"short_track": 4}
