@@ -58,7 +58,9 @@ def curated(
     train_npz, test_npz = (
         layout.relative(layout.joined(space.embedder, s)) for s in ("train", "test")
     )
-    dataset = DatasetRef(train_npz, test_npz, name, len(people), 6 * len(people), held_out * len(people))
+    dataset = DatasetRef(
+        train_npz, test_npz, name, len(people), 6 * len(people), held_out * len(people)
+    )
     report = StageReport((6 + held_out) * len(people), (6 + held_out) * len(people) - 2)
     return CuratedRef(
         dataset, layout.relative(layout.quarantine(space.embedder)), f"{name} cur", report
