@@ -6,12 +6,15 @@ A killed run goes on from the last segment of the video that it had finished.
 from pathlib import Path
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 
 from elenco.settings import load_settings
-from tasks.xray import annotate, find_cast, report_xray
+from tasks.failure import says_what_to_do
+from tasks.xray import annotate, annotation_state, find_cast, report_xray
 
 
-@flow(name="annotate_video")
+@flow(name="annotate_video", flow_run_name="annotate {video.name}")
+@says_what_to_do
 def annotate_video(
     video: Path,
     out: Path,
@@ -19,7 +22,7 @@ def annotate_video(
     movie: int | None = None,
     burn_in: bool = False,
     config: str | None = None,
-) -> dict[str, int]:
+) -> State[dict[str, int]]:
     """Annotate a video.
 
     Args:
@@ -34,4 +37,4 @@ def annotate_video(
     wanted = find_cast(cast, movie, settings)
     counts = annotate(video, out, wanted, settings, burn_in)
     report_xray(video, out)
-    return counts
+    return annotation_state(counts)

@@ -8,6 +8,8 @@ from prefect.artifacts import (
     create_markdown_artifact,
     create_table_artifact,
 )
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from elenco.layout import Layout
 from elenco.settings import Settings
@@ -47,3 +49,10 @@ def report_xray(video: Path, out: Path) -> None:
     # A browser follows no link from a server to a file: the text says where it is.
     page = (out / PAGE).resolve()
     create_link_artifact(page.as_uri(), link_text=str(page), key="annotate-video-player")
+
+
+def annotation_state(counts: dict[str, int]) -> State[dict[str, int]]:
+    """Completed, with a message that says who was seen."""
+    people, unknown, tracks = (counts[name] for name in ("people", "unknown", "tracks"))
+    message = f"{people:,} named, {unknown:,} unknown, in {tracks:,} tracks of faces"
+    return Completed(message=message, data=counts)

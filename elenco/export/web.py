@@ -164,7 +164,8 @@ def _write(
         "models": models,
         "probes": _probes(folder / "models", models, gallery),
     }
-    write_text(folder / "README.md", readme((PAGE / "README.md").read_text(), meta))
+    size = sum(path.stat().st_size for path in (folder / "models").rglob("*") if path.is_file())
+    write_text(folder / "README.md", readme((PAGE / "README.md").read_text(), meta, size / 1e6))
     files = {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,
@@ -174,7 +175,6 @@ def _write(
         if path.is_file()
     }
     write_json(folder / "meta.json", meta | {"files": files})
-    size = sum(file["bytes"] for name, file in files.items() if name.startswith("models/"))
     kinds = {name: kind for name, (kind, _) in stored.items()}
     return WebExport(directory.name, len(people), size / 1e6, kinds, files)
 

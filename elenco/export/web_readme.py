@@ -8,12 +8,13 @@ from elenco.errors import ExportError
 LANDMARKS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
 
 
-def readme(template: str, meta: dict[str, Any]) -> str:
+def readme(template: str, meta: dict[str, Any], megabytes: float) -> str:
     """Fill in `{{name}}` in a template.
 
     Args:
         template: Markdown.
         meta: as `meta.json` has it, but for `files`.
+        megabytes: of all models, in millions of bytes.
 
     Raises:
         ExportError: the template names something that there is not.
@@ -22,6 +23,7 @@ def readme(template: str, meta: dict[str, Any]) -> str:
         "version": meta["version"],
         "release": meta["release"],
         "people": f"{meta['people']:,}",
+        "megabytes": f"{megabytes:.1f}",
         "embedder": meta["space"]["embedder"],
         "dim": meta["space"]["dim"],
         "preprocessing": meta["space"]["preprocessing"],

@@ -6,6 +6,7 @@ neither its Hershey fonts nor Pillow's default font can do.
 
 import base64
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
@@ -27,8 +28,23 @@ COLUMNS = 8
 Colour = tuple[int, int, int]
 
 
+@dataclass(frozen=True)
+class Label:
+    """What is drawn of a face.
+
+    Attributes:
+        box: x1, y1, x2, y2 in pixels of the picture.
+        text: who it is.
+        known: whether that is somebody's name.
+    """
+
+    box: tuple[float, float, float, float]
+    text: str
+    known: bool
+
+
 class Named(Protocol):
-    """What is drawn of a face: `elenco.recognition.pipeline.Face`."""
+    """What a recogniser says of a face: `elenco.recognition.pipeline.Face`."""
 
     @property
     def box(self) -> tuple[float, float, float, float]: ...
@@ -39,23 +55,37 @@ class Named(Protocol):
 
 
 def annotate(picture: Picture, faces: Sequence[Named]) -> Picture:
-    """A copy with a box around each face and who it is: green for a name, grey for unknown.
+    """A copy with a box around each face, who it is, and how probably.
 
     Args:
         picture: RGB.
-        faces: boxes in its pixels; those of unknown are drawn first, so that names lie on top.
+        faces: boxes in its pixels.
+    """
+    labels = [
+        Label(face.box, f"{face.name or 'unknown'} {face.probability:.0%}", bool(face.name))
+        for face in faces
+    ]
+    return draw(picture, labels)
+
+
+def draw(picture: Picture, labels: Sequence[Label]) -> Picture:
+    """A copy with a box around each face and a text at it: green for a name, grey for unknown.
+
+    Args:
+        picture: RGB.
+        labels: those of unknown are drawn first, so that names lie on top.
     """
     image = np.ascontiguousarray(picture).copy()
     height, width = image.shape[:2]
     short = min(height, width)
     line, size = max(2, short // 200), max(12, short // 28)
-    for face in sorted(faces, key=lambda face: face.name is not None):
-        colour = NAMED if face.name else UNKNOWN
-        x1, y1, x2, y2 = (round(value) for value in face.box)
+    for label in sorted(labels, key=lambda label: label.known):
+        colour = NAMED if label.known else UNKNOWN
+        x1, y1, x2, y2 = (round(value) for value in label.box)
         # White around the colour is seen on pictures of any brightness.
         cv2.rectangle(image, (x1, y1), (x2, y2), WHITE, line + 2)
         cv2.rectangle(image, (x1, y1), (x2, y2), colour, line)
-        text = _fit(f"{face.name or 'unknown'} {face.probability:.0%}", width - 8, size)
+        text = _fit(label.text, width - 8, size)
         across, down = _width(text, size) + 8, round(size * 1.5)
         left = min(max(0, x1), max(0, width - across))
         # Above the box where there is room, else below, else inside.

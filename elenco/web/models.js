@@ -26,7 +26,7 @@ export class ModelError extends Error {}
  */
 export async function openModels(base, { backend = "auto", progress = () => {} } = {}) {
   if (!globalThis.OffscreenCanvas) {
-    throw new ModelError("This browser is too old. Chrome 80, Firefox 114 and Safari 16.4 or later will do.");
+    throw new ModelError("This browser is too old. Chrome 104, Firefox 114 and Safari 16.4 or later will do.");
   }
   const meta = parsed(await fetched(new URL("meta.json", base), { cache: "no-cache" }), "meta.json");
   if (meta.schema !== SCHEMA) {

@@ -33,13 +33,16 @@ export async function decode(file, maxMegapixels) {
 }
 
 /**
- * The pixels of anything that can be drawn on a canvas: ImageBitmap, VideoFrame, canvas, image.
+ * The pixels of an ImageData and of anything that can be drawn on a canvas: ImageBitmap, VideoFrame, canvas, image.
  *
- * @throws {PictureError} it is too large or too small.
+ * @throws {PictureError} it is none of these or not loaded, too large or too small, or of another site's.
  */
 export function pixels(source, maxMegapixels = Infinity) {
-  const width = source.displayWidth ?? source.naturalWidth ?? source.videoWidth ?? source.width;
-  const height = source.displayHeight ?? source.naturalHeight ?? source.videoHeight ?? source.height;
+  const width = source?.displayWidth ?? source?.naturalWidth ?? source?.videoWidth ?? source?.width;
+  const height = source?.displayHeight ?? source?.naturalHeight ?? source?.videoHeight ?? source?.height;
+  if (!(width > 0 && height > 0)) {
+    throw new PictureError("There is no picture, or it is not loaded yet. Choose one, or wait until it is there.");
+  }
   if (width * height > maxMegapixels * 1e6) {
     throw new PictureError(
       `The picture has ${width}×${height} pixels, more than ${maxMegapixels} million. Choose a smaller one.`,
@@ -48,12 +51,23 @@ export function pixels(source, maxMegapixels = Infinity) {
   if (Math.min(width, height) < MIN_SIDE) {
     throw new PictureError(`The picture has ${width}×${height} pixels: too small to hold a face.`);
   }
+  if (globalThis.ImageData && source instanceof ImageData) return toRgb(source);
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.fillStyle = "white";
   context.fillRect(0, 0, width, height);
   context.drawImage(source, 0, 0, width, height);
-  return toRgb(context.getImageData(0, 0, width, height));
+  return toRgb(readable(context).getImageData(0, 0, width, height));
+}
+
+function readable(context) {
+  try {
+    context.getImageData(0, 0, 1, 1);
+  } catch (error) {
+    if (error.name !== "SecurityError") throw error;
+    throw new PictureError("The picture is another site's, which lets no page read it. Choose a file instead.");
+  }
+  return context;
 }
 
 /** An ImageData, or the like, without its alpha. */

@@ -8,7 +8,7 @@ import { answer, named, oneEach } from "./classify.js";
 import { Detector } from "./detector.js";
 import { openModels } from "./models.js";
 import { unit } from "./numbers.js";
-import { decode, pixels, toRgb } from "./picture.js";
+import { decode, pixels } from "./picture.js";
 
 let shared = null;
 
@@ -68,9 +68,7 @@ export class Recogniser {
   /** An image as RGB. */
   async read(image) {
     const most = this.meta.max_megapixels;
-    if (image instanceof Blob) return decode(image, most);
-    if (globalThis.ImageData && image instanceof ImageData) return toRgb(image);
-    return pixels(image, most);
+    return image instanceof Blob ? decode(image, most) : pixels(image, most);
   }
 
   /**

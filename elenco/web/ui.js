@@ -7,9 +7,11 @@ import { counted, inWords, onScreen, show } from "./view.js";
 const READ_OUT = 2000; // milliseconds from one sentence about a video to the next
 const MOST_PIXELS = 1280; // of a frame's longer side: more takes time and finds no other faces
 
-const [file, camera, stop, loading, progress, problem, work, stage, picture, video, boxes, count, said, list, about] = [
-  "file", "camera", "stop", "loading", "progress", "problem", "work", "stage", "picture", "video",
-  "faces", "count", "said", "results", "about",
+const [
+  file, camera, stop, loading, progress, hint, problem, work, stage, picture, video, boxes, count, said, list, about,
+] = [
+  "file", "camera", "stop", "loading", "progress", "hint", "problem", "work", "stage", "picture", "video", "faces",
+  "count", "said", "results", "about",
 ].map((id) => document.getElementById(id));
 
 let client = null;
@@ -39,6 +41,7 @@ async function start(backend) {
 
 function ready(is) {
   loading.hidden = is;
+  hint.hidden = !is;
   progress.value = 0;
   for (const control of [file, camera]) control.disabled = !is;
 }
@@ -60,7 +63,7 @@ function clear() {
   work.classList.add("empty");
   stage.classList.remove("mirrored");
   tell("None yet.");
-  show([], { width: 1, height: 1 }, { boxes, list });
+  show([], { width: 1, height: 1 }, { boxes, list, source: picture });
   return showing;
 }
 
@@ -100,7 +103,7 @@ async function see(own, chosen, url) {
   if (own !== showing) return;
   work.classList.remove("empty");
   picture.hidden = false;
-  show(faces, { width: picture.naturalWidth, height: picture.naturalHeight }, { boxes, list });
+  show(faces, { width: picture.naturalWidth, height: picture.naturalHeight }, { boxes, list, source: picture });
   tell(counted(faces), inWords(faces));
 }
 
@@ -133,7 +136,7 @@ async function watch(own, open, name) {
     const scale = video.videoWidth / frameWidth();
     const placed = faces.map((face) => ({ ...face, box: face.box.map((value) => value * scale) }));
     const size = { width: video.videoWidth, height: video.videoHeight, mirrored };
-    show(placed, size, { boxes, list });
+    show(placed, size, { boxes, list, source: video });
     const due = time - readOut >= READ_OUT && faces.every(({ probability }) => probability !== null);
     if (due) readOut = time;
     tell(counted(faces), due ? onScreen(faces) : said.textContent);
@@ -180,6 +183,10 @@ camera.addEventListener("click", async () => {
     clear();
     say(error.message);
   }
+});
+
+stage.addEventListener("click", () => {
+  if (work.classList.contains("empty")) file.click();
 });
 
 stop.addEventListener("click", () => {

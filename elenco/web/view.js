@@ -2,8 +2,10 @@
 
 const percent = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
+const MARGIN = 0.1; // around the box of a face in the list, in longer sides of the box
+
 // Where a tag may be, the best first; else it is a number within the box.
-const PLACES = ["full", "name", "number"].flatMap((length) => [
+const PLACES = ["name", "number"].flatMap((length) => [
   [length, "under"],
   [length, "over"],
 ]);
@@ -13,21 +15,37 @@ const PLACES = ["full", "name", "number"].flatMap((length) => [
  *
  * @param {{box, name, probability}[]} faces probability null: not known yet.
  * @param {{width: number, height: number, mirrored?: boolean}} size of the picture, in its pixels.
+ * @param nodes `boxes` and `list` to fill; `source`, the image or video that the faces are cut from.
  */
-export function show(faces, size, { boxes, list }) {
-  const tag = () => element("div", "face", element("span", "tag", element("b"), element("span"), element("span")));
+export function show(faces, size, { boxes, list, source }) {
+  const tag = () => element("div", "face", element("span", "tag", element("b"), element("span")));
   fill(boxes, faces, tag, (node, face, number) => {
     place(node, face.box, size);
     node.classList.toggle("named", face.name !== null);
-    const texts = [number, said(face), face.name === null ? "" : share(face)];
-    texts.forEach((text, i) => put(node.firstChild.children[i], text));
+    [number, said(face)].forEach((text, i) => put(node.firstChild.children[i], text));
   });
   tidy(boxes);
-  const entry = () => element("li", "", element("b"), element("span", "name"), element("span", "probability"));
   fill(list, faces, entry, (node, face, number) => {
     node.classList.toggle("unknown", face.name === null);
-    [number, said(face), share(face)].forEach((text, i) => put(node.children[i], text));
+    const [portrait, ...texts] = node.children;
+    [number, said(face), share(face)].forEach((text, i) => put(texts[i], text));
+    cutOut(portrait, source, face.box, size);
   });
+}
+
+function entry() {
+  const portrait = Object.assign(element("canvas"), { width: 96, height: 96, ariaHidden: "true" });
+  return element("li", "", portrait, element("b"), element("span", "name"), element("span", "probability"));
+}
+
+/** Draw a face: the square about its box, moved into the picture where there is room. */
+function cutOut(canvas, source, [x1, y1, x2, y2], { width, height, mirrored }) {
+  const longer = Math.max(x2 - x1, y2 - y1) * (1 + 2 * MARGIN);
+  const side = Math.min(longer, width, height);
+  const start = (low, high, all) => Math.min(Math.max((low + high - side) / 2, 0), all - side);
+  const context = canvas.getContext("2d");
+  context.setTransform(mirrored ? -1 : 1, 0, 0, 1, mirrored ? canvas.width : 0, 0);
+  context.drawImage(source, start(x1, x2, width), start(y1, y2, height), side, side, 0, 0, canvas.width, canvas.height);
 }
 
 export function counted({ length }) {

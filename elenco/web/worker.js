@@ -17,11 +17,11 @@ const answers = {
   },
 
   async picture({ file }) {
-    return recogniser.recognise(file);
+    return opened().recognise(file);
   },
 
   async frame({ frame, time, restart }) {
-    if (restart || !follower) follower = new Follower(recogniser);
+    if (restart || !follower) follower = new Follower(opened());
     try {
       return await follower.frame(pixels(frame), time);
     } finally {
@@ -29,6 +29,11 @@ const answers = {
     }
   },
 };
+
+function opened() {
+  if (!recogniser) throw new ModelError("The models are not loaded. Load them first.");
+  return recogniser;
+}
 
 function modelBytes(files) {
   const models = Object.entries(files).filter(([path]) => path.startsWith("models/"));

@@ -65,6 +65,9 @@ def test_who_is_in_a_film(tmp_path, refreshed, prefect_api):
     people_seen = read_xray(tmp_path / "movie").people
     assert {person.id for person in people_seen} == shown
     assert people_seen[0].character
+    runs = get_json(f"{prefect_api}/flow_runs/filter", {"limit": 50})
+    [run] = [run for run in runs if run["name"] == "annotate film.mp4"]
+    assert f"{len(people_seen)} named" in run["state"]["message"]
     artifacts = get_json(f"{prefect_api}/artifacts/filter", {"limit": 200})
     [report] = [a["data"] for a in artifacts if a["key"] == "annotate-video"]
     [table] = [a["data"] for a in artifacts if a["key"] == "annotate-video-screen-time"]

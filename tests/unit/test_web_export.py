@@ -197,13 +197,14 @@ def test_an_embedder_that_averages_with_the_mirror_image_has_a_form(models):
 
 
 def test_the_readme_says_it_in_words_and_numbers(version, tmp_path):
-    export_web(tmp_path / "page", *version)
+    written = export_web(tmp_path / "page", *version)
     text = (tmp_path / "page" / "README.md").read_text()
     meta = read_json(tmp_path / "page" / "meta.json")
     assert "{{" not in text
     for said in (
         "v000001",
         "40 people",
+        f"models of {written.megabytes:.1f} MB",
         "200×200 pixels from (28, 28)",
         "150×150",
         "0.4000",
@@ -218,7 +219,7 @@ def test_the_readme_says_it_in_words_and_numbers(version, tmp_path):
     assert len(example.splitlines()) <= 32
     assert 'from "./recognise.js"' in example
     with pytest.raises(ExportError, match="colour"):
-        readme("{{colour}}", meta)
+        readme("{{colour}}", meta, 1.0)
 
 
 def test_the_same_version_gives_the_same_bytes(version, tmp_path):

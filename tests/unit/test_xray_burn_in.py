@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from elenco.report.sheet import Label, draw
 from elenco.xray import burn_in as burning
 from elenco.xray.burn_in import burn_in, burnt_in
 from elenco.xray.outputs import write_outputs
@@ -82,6 +83,25 @@ def test_boxes_are_where_and_when_faces_are(tmp_path):
         assert marked[:, right].any() == (0.999 < time < 1.499), time
     top = np.flatnonzero((np.abs(shown[0][1][:, 62:66].astype(int) - 91) > 60).any(axis=(1, 2)))
     assert abs(top.max() - 0.6 * 180) < 4  # the box reaches from 0.3 to 0.6
+
+
+def test_who_is_not_named_is_labelled_as_in_the_document(tmp_path):
+    path = write_video(tmp_path / "a.mp4", grey(640, 360), options={"qscale": "2"})
+    described = xray()
+    burn_in(described, path, tmp_path / "out.mp4")
+    shown = [picture for _, picture in frames(tmp_path / "out.mp4")]
+    boxes = {track.person is not None: track.boxes[0][1:] for track in described.tracks}
+
+    def nearest(frame, texts, known):
+        x, y, w, h = (side * size for side, size in zip(boxes[known], (640, 360) * 2, strict=True))
+        grounds = np.full((360, 640, 3), 91, np.uint8)
+        drawn = {t: draw(grounds, [Label((x, y, x + w, y + h), t, known)]) for t in texts}
+        off = {t: np.abs(frame.astype(int) - picture).mean() for t, picture in drawn.items()}
+        return min(off, key=off.__getitem__)
+
+    assert nearest(shown[0], ["Ana", "Ana 90%", "Ana 80%", "Unknown 1"], True) == "Ana 90%"
+    wrong = ["Unknown 2", "Unknown 1 90%", "unknown 90%", "unknown"]
+    assert nearest(shown[25], ["Unknown 1", *wrong], False) == "Unknown 1"
 
 
 def test_colours_stay(tmp_path):

@@ -1,5 +1,6 @@
 """A version in use, trained on a few photographs with the packaged embedder, and its page."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,7 +8,13 @@ import numpy as np
 
 from elenco.demo.synthetic import SyntheticCast
 from elenco.embedding.base import load_embedder
-from elenco.export.tfjs import classifier_form, detector_forms, embedder_form, export_forms
+from elenco.export.tfjs import (
+    DETECTOR,
+    classifier_form,
+    detector_forms,
+    embedder_form,
+    export_forms,
+)
 from elenco.export.web import export_web
 from elenco.faces.crops import align
 from elenco.faces.images import decode
@@ -33,8 +40,14 @@ def settings_of(root: Path) -> Settings:
     )
 
 
-def make_version(root: Path, photographs: Photographs) -> Settings:
-    """Train on the best face of each photograph, and make the version the one in use."""
+def make_version(root: Path, photographs: Photographs, like: Settings | None = None) -> Settings:
+    """Train on the best face of each photograph, and make the version the one in use.
+
+    Args:
+        root: where data and models go.
+        photographs: of each person.
+        like: whose version has the forms of detector and embedder already.
+    """
     settings = settings_of(root)
     layout = Layout.of(settings)
     gallery = fit(dataset(photographs, settings), settings)
@@ -42,11 +55,14 @@ def make_version(root: Path, photographs: Photographs) -> Settings:
     directory.mkdir(parents=True)
     write_gallery(gallery, directory)
     write_json(directory / "card.json", {"source": "folder"})
-    embedder = load_embedder("dlib_resnet", settings, layout)
-    forms = detector_forms() | {
-        "embedder": embedder_form(embedder, "float16"),
-        "classifier": classifier_form(build(gallery), gallery.means),
-    }
+    forms = {"classifier": classifier_form(build(gallery), gallery.means)}
+    if like is None:
+        embedder = load_embedder("dlib_resnet", settings, layout)
+        forms |= detector_forms() | {"embedder": embedder_form(embedder, "float16")}
+    else:
+        other = Layout.of(like).recogniser / "current" / "tfjs"
+        for name in (*DETECTOR, "embedder"):
+            shutil.copytree(other / name, directory / "tfjs" / name)
     export_forms({directory / "tfjs" / name: form for name, form in forms.items()})
     replace_symlink(layout.recogniser / "current", directory.name)
     return settings
