@@ -29,9 +29,14 @@ ENV PATH=/opt/elenco/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app \
     HOME=/tmp PREFECT_HOME=/tmp/prefect ELENCO_HOME=/app ELENCO_RELEASE=${VERSION}
 WORKDIR /app
+# pg_dump and pg_restore, no older than the server of docker-compose.yml.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-client-15 \
+    && rm -rf /var/lib/apt/lists/*
 RUN python -m pip uninstall --yes --root-user-action=ignore pip setuptools wheel \
     && useradd --no-create-home --home-dir /tmp --shell /usr/sbin/nologin --uid 10001 elenco \
-    && mkdir data models prefect && chown elenco:elenco data models prefect
+    && mkdir backups data models prefect \
+    && chown elenco:elenco backups data models prefect
 COPY config config
 COPY flows flows
 COPY tasks tasks

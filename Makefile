@@ -54,6 +54,7 @@ lock: setup-dev
 	@$(BIN)/uv pip compile pyproject.toml --group build $(LOCK) --output-file requirements/run.txt
 	@$(BIN)/uv pip compile pyproject.toml --extra dask --extra s3 --group build --group dev --constraint requirements/run.txt $(LOCK) --output-file requirements/dev.txt
 	@$(BIN)/uv pip compile --group tools $(LOCK) --output-file requirements/tools.txt
+	@$(MAKE) --no-print-directory --always-make requirements/gpu.txt
 LOCK := --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 # What is there beside run.txt where the worker has an NVIDIA GPU: TensorFlow's own CUDA libraries.

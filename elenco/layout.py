@@ -11,6 +11,7 @@ data/state/{source_id}/{stage}/NNN.json            what each stage kept and skip
 data/state/{source_id}/collect/NNN.json            the manifest: every photograph and its origin
 data/state/{source_id}/people/YYYY-MM-DD.json      the people of a day, never changed afterwards
 data/state/{source_id}/answers/NNN.json            what the source said of each person
+data/state/{source_id}/refreshes.jsonl             what each refresh came to
 data/state/{source_id}/changes.json                until when those answers are known to hold
 data/curation.jsonl                                photographs that an operator keeps or drops
 data/denylist.jsonl  data/audit.jsonl              who is not to come back; what was removed when

@@ -6,11 +6,12 @@ from elenco.lock import refresh_lock
 from elenco.settings import load_settings
 from elenco.types import ShardRef
 from tasks.collect import collect_shard, list_people
+from tasks.names import of_day
 from tasks.report import report_shards, settle
 from tasks.runners import ShardRunner
 
 
-@flow(name="collect_images", task_runner=ShardRunner(threads=4))
+@flow(name="collect_images", flow_run_name=of_day("collect"), task_runner=ShardRunner(threads=4))
 def collect_images(config: str | None = None, people: int | None = None) -> list[ShardRef]:
     """Collect photographs.
 

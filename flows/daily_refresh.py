@@ -16,11 +16,20 @@ from tasks.collect import collect_shard, list_people
 from tasks.curate import curate
 from tasks.embed import embed_shard, join_shards, prepare_embedder
 from tasks.faces import detect_shard
-from tasks.report import refresh_state, report_curation, report_shards, settle
+from tasks.failure import says_what_to_do
+from tasks.names import of_day
+from tasks.report import (
+    refresh_state,
+    report_curation,
+    report_over_days,
+    report_shards,
+    settle,
+)
 from tasks.runners import ShardRunner
 
 
-@flow(name="daily_refresh", task_runner=ShardRunner(threads=8))
+@flow(name="daily_refresh", flow_run_name=of_day("refresh"), task_runner=ShardRunner(threads=8))
+@says_what_to_do
 def daily_refresh(config: str | None = None, people: int | None = None) -> State[RefreshResult]:
     """Refresh the recogniser once.
 
@@ -47,5 +56,6 @@ def daily_refresh(config: str | None = None, people: int | None = None) -> State
         report_curation(curated, settings)
         trained = train_recogniser(curated, config, people)
         published = publish_model(trained, config, people)
-    totals = report_shards(stages, settings, listing, published, curated)
-    return refresh_state(totals, published)
+        totals = report_shards(stages, settings, listing, published, curated)
+        report_over_days(totals, published, settings)
+    return refresh_state(totals, published, settings)

@@ -9,11 +9,12 @@ from tasks.collect import find_collected
 from tasks.curate import curate
 from tasks.embed import embed_shard, join_shards, prepare_embedder
 from tasks.faces import detect_shard
+from tasks.names import of_day
 from tasks.report import report_curation, report_shards, settle
 from tasks.runners import ShardRunner
 
 
-@flow(name="embed_faces", task_runner=ShardRunner(threads=4))
+@flow(name="embed_faces", flow_run_name=of_day("embed"), task_runner=ShardRunner(threads=4))
 def embed_faces(config: str | None = None) -> CuratedRef:
     """Detect, embed and curate: what to run after choosing another embedder.
 

@@ -4,12 +4,13 @@ from prefect import flow
 
 from elenco.settings import load_settings
 from elenco.types import PublishedRef, TrainedRef
+from tasks.names import of_day
 from tasks.publish import export_tfjs, judge, register_version
 from tasks.report import report_publication
 from tasks.train import find_candidate
 
 
-@flow(name="publish_model")
+@flow(name="publish_model", flow_run_name=of_day("publish"))
 def publish_model(
     trained: TrainedRef | None = None, config: str | None = None, people: int | None = None
 ) -> PublishedRef:

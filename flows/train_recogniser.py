@@ -5,11 +5,12 @@ from prefect import flow
 from elenco.settings import load_settings
 from elenco.types import CuratedRef, TrainedRef
 from tasks.curate import find_curated
+from tasks.names import of_day
 from tasks.report import report_training
 from tasks.train import train_candidate
 
 
-@flow(name="train_recogniser")
+@flow(name="train_recogniser", flow_run_name=of_day("train"))
 def train_recogniser(
     curated: CuratedRef | None = None, config: str | None = None, people: int | None = None
 ) -> TrainedRef:

@@ -9,6 +9,7 @@ from elenco.sources.collecting import COLLECT_VERSION
 from elenco.sources.network import run
 from elenco.stages import shard_refs
 from elenco.types import Listing, Person, ShardRef
+from tasks.names import of_shard
 from tasks.pace import turns
 from tasks.policies import ByContent, retry_unreachable
 from tasks.progress import progress_artifact
@@ -25,7 +26,7 @@ def list_people(settings: Settings) -> Listing:
 
 
 @task(
-    task_run_name="collect {shard}",
+    task_run_name=of_shard("collect", "people", "people"),
     cache_policy=ByContent(
         stage="collect",
         depends=lambda i: (

@@ -8,7 +8,7 @@ from elenco.settings import Settings
 from elenco.types import CuratedRef, DatasetRef
 
 
-@task(task_run_name="curate {dataset.train_rows} + {dataset.test_rows} faces")
+@task(task_run_name="curate {dataset.train_rows:,} + {dataset.test_rows:,} faces")
 def curate(dataset: DatasetRef, settings: Settings) -> CuratedRef:
     """Find what is wrong, double or unusable; finds by itself what was curated before."""
     return stage.curate(dataset, settings, Layout.of(settings))

@@ -8,12 +8,13 @@ from elenco.layout import Layout
 from elenco.settings import Settings
 from elenco.sources.people import read_people
 from elenco.types import DatasetRef, ShardRef
+from tasks.names import of_shard
 from tasks.policies import ByContent
 from tasks.progress import progress_artifact
 
 
 @task(
-    task_run_name="embed {detected.shard}: {detected.report.kept} faces",
+    task_run_name=of_shard("embed", "detected", "faces"),
     cache_policy=ByContent(
         stage="embed",
         depends=lambda i: (
@@ -34,7 +35,7 @@ def embed_shard(detected: ShardRef, settings: Settings) -> ShardRef:
         return stage.embed_shard(detected, settings, layout, embedder)
 
 
-@task(task_run_name="join shards of {settings.embedding.embedder}")
+@task(task_run_name="join {settings.collect.shards} shards")
 def join_shards(shards: list[ShardRef], settings: Settings) -> DatasetRef:
     """One npz a split, for the classifier here and for any other."""
     layout = Layout.of(settings)
@@ -42,7 +43,7 @@ def join_shards(shards: list[ShardRef], settings: Settings) -> DatasetRef:
     return stage.join_shards(shards, names, settings, layout, settings.embedding.embedder)
 
 
-@task(task_run_name="prepare {settings.embedding.embedder}")
+@task(task_run_name="prepare the embedder {settings.embedding.embedder}")
 def prepare_embedder(settings: Settings) -> None:
     """Fetch and check its weights before anything else is done: a run should not end on them."""
     load_embedder(settings.embedding.embedder, settings, Layout.of(settings))

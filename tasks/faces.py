@@ -7,12 +7,13 @@ from elenco.faces.agreement import load_chooser
 from elenco.layout import Layout
 from elenco.settings import Settings
 from elenco.types import ShardRef
+from tasks.names import of_shard
 from tasks.policies import ByContent
 from tasks.progress import progress_artifact
 
 
 @task(
-    task_run_name="detect {collected.shard}: {collected.report.kept} photographs",
+    task_run_name=of_shard("detect", "collected", "photos"),
     cache_policy=ByContent(
         stage="detect",
         depends=lambda i: (

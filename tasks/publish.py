@@ -9,19 +9,19 @@ from elenco.settings import Settings
 from elenco.types import PublishedRef, TrainedRef
 
 
-@task(task_run_name="export TF.js of {trained.path}")
+@task(task_run_name="export to TensorFlow.js")
 def export_tfjs(trained: TrainedRef, settings: Settings) -> dict[str, float]:
     """TF.js forms, compared with Keras in node; there already for a registered version."""
     return publication.export(trained, settings, Layout.of(settings))
 
 
-@task(task_run_name="judge {trained.path}")
+@task(task_run_name="judge against the version in use")
 def judge(trained: TrainedRef, settings: Settings) -> Verdict | None:
     """Candidate against current; nothing to say of a version that was judged before."""
     return publication.judge(trained, settings, Layout.of(settings))
 
 
-@task(task_run_name="register {trained.path}")
+@task(task_run_name="register as a version")
 def register_version(
     trained: TrainedRef, verdict: Verdict | None, settings: Settings
 ) -> PublishedRef:

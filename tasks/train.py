@@ -9,14 +9,14 @@ from elenco.types import CuratedRef, TrainedRef
 from tasks.progress import progress_artifact
 
 
-@task(task_run_name="train on faces of {curated.dataset.people} people")
+@task(task_run_name="train on {curated.dataset.train_rows:,} faces")
 def train_candidate(curated: CuratedRef, settings: Settings) -> TrainedRef:
     """Train and measure; finds what was trained from the same inputs in the registry itself."""
     with progress_artifact():
         return publication.train(curated, settings, Layout.of(settings))
 
 
-@task(task_run_name="find the candidate")
+@task(task_run_name="find the candidate that was trained last")
 def find_candidate(settings: Settings) -> TrainedRef:
     """The candidate that was trained last."""
     return publication.last_candidate(Layout.of(settings))

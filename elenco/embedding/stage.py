@@ -94,7 +94,7 @@ def embed_shard(
     chunks = (new[start : start + CHUNK_CROPS] for start in range(0, len(new), CHUNK_CROPS))
     embed = partial(_embed, settings=settings, layout=layout, embedder=embedder)
     lanes = lanes_of(settings.compute)
-    with track(f"embed shard {detected.shard}", len(new)) as advance:
+    with track(f"embed shard {detected.shard + 1}", len(new)) as advance:
         for done in in_lanes(embed, chunks, lanes):
             for entry, result in done:
                 if isinstance(result, ImageError):

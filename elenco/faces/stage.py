@@ -104,7 +104,7 @@ def detect_shard(
     lanes = lanes_of(settings.compute)
     find = partial(find_faces, settings=settings, layout=layout, detector=detector)
     unsaved = 0
-    with track(f"detect shard {collected.shard}", len(todo)) as advance:
+    with track(f"detect shard {collected.shard + 1}", len(todo)) as advance:
         for found in in_lanes(find, chunks_of(todo, settings.faces.batch), lanes):
             for entry, result in found:
                 if isinstance(result, ImageError):

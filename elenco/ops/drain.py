@@ -21,7 +21,11 @@ from pathlib import Path
 
 from elenco.ops.processes import die_with_parent
 
-GRACE_SECONDS = 40.0  # shorter than the grace of whoever stops this, which kills all
+# Together shorter than the grace of whoever stops this, which kills all. A worker whose server is
+# gone goes on asking it for minutes, and whoever started this may be gone too.
+GRACE_SECONDS = 40.0  # for the runs
+WORKER_SECONDS = 10.0  # for the worker after them
+LOOK_SECONDS = 0.5
 RUN = ("flow-run", "execute")
 
 
@@ -30,6 +34,7 @@ class Drained:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._stopping = False
+        self._deadline = float("inf")
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         # Were this killed and the worker not, its successor would be a second one.
@@ -40,8 +45,14 @@ class Drained:
 
     def wait(self) -> int:
         """Its exit status, when it has ended; that of a shell where a signal ended it."""
-        code = self._worker.wait()
-        return code if code >= 0 else 128 - code
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._worker.wait(LOOK_SECONDS)
+                return code if code >= 0 else 128 - code
+            if time.monotonic() > self._deadline:
+                for pid in [*_runs(self._worker.pid), self._worker.pid]:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
 
     def _stop(self, *_: object) -> None:
         if self._stopping:
@@ -52,18 +63,23 @@ class Drained:
             try:
                 _give_back(self._worker.pid)
             finally:
+                self._deadline = time.monotonic() + WORKER_SECONDS
                 os.kill(self._worker.pid, signal.SIGTERM)
                 os.kill(self._worker.pid, signal.SIGCONT)
 
 
 def _give_back(worker: int) -> None:
-    runs = [pid for pid, parent, line in _processes() if parent == worker and _is_run(line)]
+    runs = _runs(worker)
     for pid in runs:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + GRACE_SECONDS
     while time.monotonic() < deadline and any(_is_at_work(pid) for pid in runs):
         time.sleep(0.1)
+
+
+def _runs(worker: int) -> list[int]:
+    return [pid for pid, parent, line in _processes() if parent == worker and _is_run(line)]
 
 
 def _is_run(line: list[str]) -> bool:

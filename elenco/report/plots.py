@@ -1,13 +1,7 @@
-"""Plots of an evaluation as PNG: equal figures give equal bytes.
+"""Plots of an evaluation as PNG: equal figures give equal bytes."""
 
-Drawn without pyplot, which keeps figures in the process. Small, with large letters: readable where
-a phone shows them 360 pixels wide. Colours are those of Okabe and Ito (2008), told apart with any
-kind of colour blindness; lines differ in their marks too.
-"""
-
-import io
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,30 +11,10 @@ from elenco.evaluation.evaluation import Evaluation
 from elenco.evaluation.open_set import Curve
 from elenco.evaluation.robustness import Robustness
 from elenco.evaluation.scale import Scale, ScalePoint
+from elenco.report.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, Draw, draw_plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.typing import RcKeyType
-
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6b6b6b"
-SIZE = (4.5, 3.3)  # inches
-DPI = 160
-STYLE: "dict[RcKeyType, Any]" = {
-    "font.family": "DejaVu Sans",  # comes with the library: the same letters everywhere
-    "font.size": 10,
-    "axes.titlesize": 10.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 5,
-}
-
-Draw = Callable[["Axes"], None]
 
 
 def evaluation_plots(evaluation: Evaluation) -> dict[str, bytes]:
@@ -56,21 +30,7 @@ def evaluation_plots(evaluation: Evaluation) -> dict[str, bytes]:
         plots["gallery_size.png"] = lambda axes: _gallery_size(axes, points)
     if robust is not None:
         plots["robustness.png"] = lambda axes: _robustness(axes, robust)
-    return {name: _png(draw) for name, draw in plots.items()}
-
-
-def _png(draw: Draw) -> bytes:
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with rc_context(STYLE):
-        figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
-        draw(figure.subplots())
-        file = io.BytesIO()
-        figure.savefig(file, format="png", metadata={"Software": None})
-        return file.getvalue()
+    return {name: draw_plot(draw) for name, draw in plots.items()}
 
 
 def _dir_fpir(axes: "Axes", curve: Curve, evaluation: Evaluation) -> None:

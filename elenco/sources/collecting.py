@@ -67,7 +67,7 @@ class Collecting:
     ) -> None:
         self._people, self._settings, self._layout = people, settings, layout
         self._path = layout.record("collect", shard)
-        self._name = f"collect shard {shard}"
+        self._name = f"collect shard {shard + 1}"
         version = digest(COLLECT_VERSION)
         before = Record.load(self._path, "collect", version)
         self._known = {image_id(e["person_id"], e["key"]): e for e in before.kept}

@@ -1,6 +1,7 @@
 """The daily refresh as its users run it."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,21 @@ def test_a_second_run_does_nothing_again(refreshed, prefect_api, cast_server: Ca
     }
     assert len(stages) == 6
     assert set(stages.values()) == {"Cached"}, stages
+    assert run["state"]["name"] == "Nothing new"
+
+
+def test_runs_have_names_and_states_that_a_person_understands(refreshed, prefect_api):
+    first = flow_runs(prefect_api, "daily_refresh")[-1]
+    assert re.fullmatch(r"refresh \d{4}-\d\d-\d\d \d\d:\d\d UTC", first["name"])
+    assert first["state"]["name"] == "Promoted"
+    assert first["state"]["message"] == "v000001: first version"
+    tasks = get_json(
+        f"{prefect_api}/task_runs/filter", {"flow_runs": {"id": {"any_": [first["id"]]}}}
+    )
+    names = [task["name"] for task in tasks]
+    for stage, what in (("collect", "people"), ("detect", "photos"), ("embed", "faces")):
+        found = [re.sub(r"· \d+", "· N", name) for name in names if name.startswith(f"{stage} ")]
+        assert sorted(found) == [f"{stage} {shard}/2 · N {what}" for shard in (1, 2)]
 
 
 def test_what_was_deleted_is_made_again_and_nothing_else(
@@ -114,7 +130,10 @@ def test_what_was_deleted_is_made_again_and_nothing_else(
 def test_every_flow_of_the_run_ends_with_a_report(refreshed, prefect_api):
     artifacts = get_json(f"{prefect_api}/artifacts/filter", {"limit": 200})
     reports = {a["key"]: a["data"] for a in artifacts if a["type"] == "markdown"}
-    assert {"daily-refresh", "train-recogniser", "publish-model"} <= set(reports)
+    keys = {"daily-refresh", "train-recogniser", "publish-model", "over-days"}
+    assert keys <= set(reports)
+    assert "| promoted | v000001 | 12 |" in reports["over-days"]
+    assert "data:image/png" in reports["over-days"]
     summary = reports["daily-refresh"]
     for word in ("collect", "detect", "embed", "no_face", "top-1", "data:image/"):
         assert word in summary, word
@@ -182,13 +201,16 @@ def test_models_commands(refreshed):
     ],
     ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else None,
 )
-def test_a_mistake_gives_one_line_and_loses_nothing(refreshed, change, says):
+def test_a_mistake_gives_one_line_and_loses_nothing(refreshed, prefect_api, change, says):
     before = {p: p.stat().st_mtime_ns for p in refreshed.data.rglob("*.[jn]p[gz]")}
     done = refreshed.elenco("refresh", **change)
     assert done.returncode == 1
     line = done.stderr.strip().splitlines()[-1]
     assert line.startswith("elenco: ")
     assert says in line
+    told = {run["state"]["message"] for run in flow_runs(prefect_api, "daily_refresh")}
+    if "collect.people" not in says:  # a setting that is none is found before there is a run
+        assert line.removeprefix("elenco: ") in told
     assert "Traceback" not in done.stderr
     assert "wrong-secret" not in done.stdout + done.stderr
     assert {p: p.stat().st_mtime_ns for p in refreshed.data.rglob("*.[jn]p[gz]")} == before

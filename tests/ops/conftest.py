@@ -16,17 +16,23 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from elenco.demo.serve import running
+from elenco.demo.server import DemoServer
+from elenco.demo.synthetic import SyntheticCast
 from elenco.ops import postgres
 from elenco.ops.errors import OperationsError
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+PEOPLE = 8
+MANY = 1_000_000
 HEAVY = pytest.mark.skipif(
     os.environ.get("ELENCO_OPS_TESTS") != "1", reason="takes minutes: make ops-test"
 )
@@ -59,8 +65,15 @@ def daily_refresh(config: str | None = None, people: int | None = None) -> None:
     hold(load_settings(config).paths.data)
 '''
 
+# Prefect reads it from the home that `elenco up` gives it. A worker looks for runs every ten
+# seconds otherwise.
+PROFILE = """active = "quick"
+[profiles.quick]
+PREFECT_WORKER_QUERY_SECONDS = "1"
+"""
 
-def until(what: str, seen: Callable[[], Any], seconds: float = 60) -> Any:
+
+def until(what: str, seen: Callable[[], Any], seconds: float = 120) -> Any:
     """Wait until `seen` gives something that is true."""
     deadline = time.monotonic() + seconds
     while not (found := seen()):
@@ -91,6 +104,27 @@ class _Keep(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *_: object) -> None:
         """Say nothing."""
+
+
+class HeldCast(SyntheticCast):
+    """People who do not exist; gives away as many photographs as it may, others wait."""
+
+    def __init__(self, actors: int) -> None:
+        super().__init__(actors)
+        self._changed = threading.Condition()
+        self._given, self._allowed = 0, 0
+
+    def allow(self, photographs: int) -> None:
+        """So many more than it has given by now."""
+        with self._changed:
+            self._allowed = self._given + photographs
+            self._changed.notify_all()
+
+    def image(self, path: str, size: str) -> bytes:
+        with self._changed:
+            self._changed.wait_for(lambda: self._given < self._allowed, 240)
+            self._given += 1
+        return super().image(path, size)
 
 
 @dataclass
@@ -178,6 +212,19 @@ class Place:
     def let_go(self) -> None:
         (self.data / "hold").unlink(missing_ok=True)
 
+    def of_worker(self) -> list[int]:
+        """The worker, its run, and all that they started."""
+        mark = f"PREFECT_WORKER_WEBSERVER_PORT={self.state['ports']['worker']}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        assert len(found) >= 4
+        return found
+
     def processes(self) -> list[str]:
         """Whatever runs for this place: command lines that name it, or run inside it."""
         found = []
@@ -199,6 +246,9 @@ def make_place(folder: Path, **environment: str) -> Place:
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     shutil.copy(ROOT / "prefect.yaml", folder)
     (folder / "flows" / "daily_refresh.py").write_text(HELD_REFRESH)
+    home = folder / "data" / "state" / "ops" / "prefect"
+    home.mkdir(parents=True)
+    (home / "profiles.toml").write_text(PROFILE)
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("ELENCO_", "PREFECT_"))}
     paths = {"ELENCO_PATHS__DATA": "data", "ELENCO_PATHS__MODELS": "models"}
     return Place(folder, clean | paths | environment)
@@ -228,7 +278,17 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.fixture(scope="session")
-def place(open_folder: Path, sink: Sink) -> Iterator[Place]:
+def held_server() -> Iterator[tuple[HeldCast, DemoServer]]:
+    cast = HeldCast(PEOPLE)
+    with running(cast, rate_per_second=None) as server:
+        yield cast, server
+        cast.allow(MANY)
+
+
+@pytest.fixture(scope="session")
+def place(
+    open_folder: Path, sink: Sink, held_server: tuple[HeldCast, DemoServer]
+) -> Iterator[Place]:
     """A topology that is up, with the shortest times that Prefect allows."""
     (open_folder / "webhook").write_text(f"{sink.url}\n")
     there = make_place(
@@ -237,10 +297,19 @@ def place(open_folder: Path, sink: Sink) -> Iterator[Place]:
         ELENCO_ALARMS__VANISHED_SECONDS="60",
         ELENCO_ALARMS__UNSTARTED_SECONDS="60",
         ELENCO_ALARMS__SILENCE_HOURS="0.02",
+        ELENCO_TMDB__API_URL=held_server[1].api_url,
+        ELENCO_TMDB__TOKEN="demo",
+        ELENCO_TMDB__TERMS_ACCEPTED="true",
+        ELENCO_COLLECT__PEOPLE=str(PEOPLE),
+        ELENCO_COLLECT__PHOTOS_PER_PERSON="5",
+        ELENCO_COLLECT__SHARDS="2",
+        ELENCO_COLLECT__CONNECTIONS="4",
+        ELENCO_EMBEDDING__EMBEDDER="dlib_resnet",
     )
     done = there.elenco("up")
     assert done.returncode == 0, done.stderr
     yield there
     there.elenco("down")
     for pid in [entry["pid"] for entry in there.state["processes"].values()]:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -10,6 +10,7 @@ Called inside `unshare --mount --net`; prints a line of JSON a finding.
 import ctypes
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -47,6 +48,11 @@ def image() -> tuple[dict[str, str], list[str]]:
     return environment, entrypoint
 
 
+def by_default(text: str) -> str:
+    """With the defaults of its variables."""
+    return re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", text)
+
+
 def mount(*arguments: str) -> None:
     subprocess.run(["mount", *arguments], check=True)
 
@@ -59,7 +65,7 @@ class Container:
         environment, self.entrypoint = image()
         self.environment = environment | service["environment"]
         for key, value in self.environment.items():
-            self.environment[key] = value.replace("${ELENCO_PORT:-4200}", "4200")
+            self.environment[key] = by_default(value)
 
     def _enter(self) -> None:
         """In the child: its own root, then nothing but its user's rights."""
@@ -75,7 +81,7 @@ class Container:
             *("-o", f"lowerdir=/,upperdir={layers / 'upper'},workdir={layers / 'lower'}"),
         )
         app = top / "app"
-        for name in ("data", "models", "prefect"):
+        for name in ("backups", "data", "models", "prefect"):
             (app / name).mkdir(parents=True, exist_ok=True)
         for name in IN_IMAGE:
             subprocess.run(["cp", "-r", str(ROOT / name), str(app)], check=True)
@@ -90,7 +96,7 @@ class Container:
         mount("--rbind", "/dev", str(top / "dev"))
         mount("-o", "remount,ro", str(top))
         for volume in self.service.get("volumes", []):
-            name, place = volume.split(":")
+            name, place = by_default(volume).split(":")
             mount("--bind", str(self.work / "volumes" / name), f"{top}{place}")
         for entry in self.service["tmpfs"]:
             place, options = entry.split(":")
@@ -137,7 +143,8 @@ def start_database(work: Path) -> subprocess.Popen[bytes]:
 def main(work: Path) -> None:
     """All of it: up, a run, what each may and may not do, down."""
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    for name in ("root", "layers", "volumes/data", "volumes/models", "volumes/prefect"):
+    volumes = (f"volumes/{name}" for name in ("backups", "data", "models", "prefect"))
+    for name in ("root", "layers", *volumes):
         (work / name).mkdir(parents=True)
         os.chown(work / name, 10001, 10001)
     make_secret(work / "secrets" / "server_auth", "elenco:")
@@ -168,6 +175,10 @@ def main(work: Path) -> None:
         find(run=run.returncode, said=said.splitlines())
         again = setup.start(setup.service["command"])
         find(again=again.communicate(timeout=300)[0].splitlines())
+        backup = Container("backup", services["backup"], work)
+        stored = backup.start([by_default(word) for word in backup.service["command"]])
+        said, _ = stored.communicate(timeout=300)
+        find(backup=stored.returncode, said=said.splitlines())
         look = (
             "import os; print(os.getuid(), os.access('/app', os.W_OK), os.access('/', os.W_OK),"
             " open('/proc/self/status').read().split('CapEff:')[1].split()[0])"

@@ -11,28 +11,32 @@ import sys
 import pytest
 import yaml
 
+from elenco.backup.known import known_database
+from elenco.layout import Layout
 from elenco.ops import services
 from elenco.ops.places import Places
 from tests.ops.conftest import BIN, HEAVY, ROOT
+from tests.ops.containers import by_default
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
-OURS = ("server", "setup", "worker", "worker-gpu")
 
 
 def test_docker_compose_accepts_it():
     program = shutil.which("docker-compose", path=f"{BIN}{os.pathsep}{os.environ['PATH']}")
     if program is None:
         pytest.skip("needs docker-compose 2")
-    for profile in ([], ["--profile", "gpu"]):
+    for profile in ("", "gpu", "backup"):
         done = subprocess.run(
-            [program, *profile, "config", "--format", "json"],
+            [program, *(["--profile", profile] if profile else []), "config", "--format", "json"],
             cwd=ROOT,
             capture_output=True,
             text=True,
         )
         assert done.returncode == 0, done.stderr
-        assert ("worker-gpu" in json.loads(done.stdout)["services"]) == bool(profile)
+        found = json.loads(done.stdout)["services"]
+        assert ("worker-gpu" in found) == (profile == "gpu")
+        assert ("backup" in found) == (profile == "backup")
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -47,11 +51,11 @@ def test_every_container_can_do_no_more_than_it_needs(name):
     assert service["pids_limit"]
     assert service["logging"]["driver"] == "json-file"
     assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
-    tag = re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", service["image"]).split(":")[1]
+    tag = by_default(service["image"]).split(":")[1]
     assert re.match(r"\d+\.\d+", tag)
     for port in service.get("ports", []):
         assert port.startswith("127.0.0.1:")
-    mounts = [mount.split(":")[0] for mount in service.get("volumes", [])]
+    mounts = [by_default(mount).split(":")[0] for mount in service.get("volumes", [])]
     assert set(mounts) <= set(COMPOSE["volumes"])
 
 
@@ -77,14 +81,15 @@ def test_all_start_in_order_and_start_again():
         assert SERVICES[name]["stop_grace_period"]
         assert SERVICES[name]["volumes"] == ["data:/app/data", "models:/app/models"]
     assert SERVICES["setup"]["restart"].startswith("on-failure")
-    for name in set(SERVICES) - {"setup"}:
+    for name in set(SERVICES) - {"setup", "backup"}:
         assert SERVICES[name]["restart"] == "unless-stopped"
         assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
 
 
-def test_the_database_is_in_a_network_of_the_server_alone():
+def test_the_database_is_in_a_network_of_the_server_and_the_backup_alone():
     assert COMPOSE["networks"]["back"]["internal"] is True
-    assert [n for n, s in SERVICES.items() if "back" in s["networks"]] == ["database", "server"]
+    inside = [n for n, s in SERVICES.items() if "back" in s["networks"]]
+    assert inside == ["database", "server", "backup"]
     assert "ports" not in SERVICES["database"]
 
 
@@ -95,6 +100,31 @@ def test_the_gpu_worker_is_asked_for_and_has_one():
     assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
     assert gpu["build"]["target"] == "gpu"
     assert gpu["environment"] == SERVICES["worker"]["environment"]
+
+
+def test_a_backup_is_asked_for_has_all_there_is_to_keep_and_ends(tmp_path, monkeypatch):
+    backup, server = SERVICES["backup"], SERVICES["server"]
+    assert backup["profiles"] == ["backup"]
+    assert backup["restart"] == "no"
+    program, action, place, *_ = backup["command"]
+    assert (program, action) == ("elenco", "backup")
+    mounts = dict(by_default(mount).split(":") for mount in backup["volumes"])
+    assert mounts == {"data": "/app/data", "models": "/app/models", "backups": place}
+    told = {k: v for k, v in backup["environment"].items() if "_DATABASE_" in k}
+    assert told == {k: v for k, v in server["environment"].items() if k in told}
+    (tmp_path / "password").write_text("hush")
+    for name, value in told.items():
+        path = value.replace("/run/secrets/database_password", str(tmp_path / "password"))
+        monkeypatch.setenv(name, path)
+    database = known_database(None, Layout(tmp_path, tmp_path, "x"))
+    assert database is not None
+    assert dict(database.variables or {}) == {
+        "PGHOST": "database",
+        "PGPORT": "5432",
+        "PGUSER": "prefect",
+        "PGDATABASE": "prefect",
+        "PGPASSWORD": "hush",
+    }
 
 
 def test_containers_and_processes_are_the_same_topology(tmp_path):
@@ -145,8 +175,10 @@ def test_the_file_s_services_work_together_with_no_more_rights_than_it_gives(ope
     assert [finding["healthy"] for finding in found["healthy"]] == ["server", "worker"]
     assert "deployment daily_refresh created" in found["setup"][0]["said"]
     assert found["run"][0]["run"] == 0
-    assert "Completed" in found["run"][0]["said"]
+    assert "Completed: deleted: nothing" in found["run"][0]["said"]
     assert found["again"][0]["again"][0] == "nothing has changed"
+    assert found["backup"][0]["backup"] == 0, found["backup"]
+    assert any("Prefect's database: postgresql" in line for line in found["backup"][0]["said"])
     assert found["rights"][0]["rights"] == ["10001", "False", "False", "0" * 16]
     assert len(found["stopped"]) == 2
 
@@ -169,9 +201,11 @@ def test_the_image_runs_as_nobody_in_particular_and_has_no_tools():
     lines = instructions()
     assert ("base", "USER", "10001:10001") in lines
     runs = [rest for stage, name, rest in lines if name == "RUN" and stage == "base"]
-    assert "pip uninstall" in runs[0]
+    assert "pip uninstall" in runs[1]
+    assert "--no-install-recommends postgresql-client-15 " in runs[0]
+    assert SERVICES["database"]["image"].startswith("postgres:15.")
     for _, name, rest in lines:
-        if name == "RUN" and " install " in rest:
+        if name == "RUN" and "pip" in rest and " install " in rest:
             assert "--no-deps" in rest
             assert "--require-hashes" in rest or "--no-index" in rest
     assert not any("dev.txt" in rest for _, _, rest in lines)

@@ -1,11 +1,12 @@
 """`elenco deploy` and `elenco run` against a server."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
-from tests.ops.conftest import ROOT, Place, Sink, until
+from tests.ops.conftest import HEAVY, ROOT, Place, Sink, until
 
 pytestmark = pytest.mark.timeout(600)
 FLOWS = sorted(path.stem for path in (ROOT / "flows").glob("[!_]*.py"))
@@ -25,8 +26,7 @@ def test_a_second_deploy_changes_nothing(place: Place):
         kept = ("id", "updated", "schedules", "trigger", "actions", "limit", "version")
         return [sorted(str({k: e.get(k) for k in kept}) for e in part) for part in found[:2]]
 
-    place.elenco("deploy")
-    before = everything()
+    before = everything()  # `up` has deployed
     done = place.elenco("deploy")
     assert done.stdout == "nothing has changed\n", done.stderr
     assert everything() == before
@@ -84,20 +84,40 @@ def test_what_the_server_does_by_itself(place: Place):
     assert "s3cret" not in again.stdout + again.stderr
 
 
-def test_alarms_arrive(place: Place, sink: Sink):
+# What `daily_refresh` does at its end, on a day on which all went wrong.
+BAD_DAY = """
+from prefect import flow
+from elenco.settings import load_settings
+from elenco.types import PublishedRef
+from tasks.report import refresh_state
+
+@flow
+def bad_day():
+    reason = 'names fewer rightly, beyond "noise"'
+    published = PublishedRef("v000002", "not promoted", reason, "v000001", {})
+    return refresh_state({}, published, load_settings())
+
+state = bad_day(return_state=True)
+print(state.type.value, state.name, state.message, sep=" | ")
+"""
+
+
+def test_alarms_arrive(place: Place, sink: Sink, tmp_path):
     sink.posted.clear()
-    emit = (
-        "from tasks.ops.events import DRIFT, NOT_PROMOTED, emit\n"
-        "from prefect.events.worker import EventsWorker\n"
-        "emit(NOT_PROMOTED, 'v000002 is \"worse\"', version='v000002')\n"
-        "emit(DRIFT, 'the photographs have changed')\n"
-        "EventsWorker.instance().drain()\n"
-    )
+    version = tmp_path / "recogniser" / "v000002"
+    version.mkdir(parents=True)
+    drift = {"alarm": ["9 of 40 people left, more than 5%", "the median quality fell"]}
+    (version / "drift.json").write_text(json.dumps(drift))
     secret = (place.ops / "secrets" / "server_auth").read_text().strip()
-    server = {"PREFECT_API_URL": f"{place.state['url']}/api", "PREFECT_API_AUTH_STRING": secret}
+    environment = {
+        "PREFECT_API_URL": f"{place.state['url']}/api",
+        "PREFECT_API_AUTH_STRING": secret,
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "ELENCO_PATHS__MODELS": str(tmp_path),
+    }
     done = subprocess.run(
-        [sys.executable, "-c", emit],
-        env=place.environment | server,
+        [sys.executable, "-c", BAD_DAY],
+        env=place.environment | environment,
         cwd=place.folder,
         capture_output=True,
         text=True,
@@ -105,11 +125,14 @@ def test_alarms_arrive(place: Place, sink: Sink):
     assert done.returncode == 0, done.stderr
     run = place.start("enforce_retention", parameters={"config": "nowhere.toml"})
     assert place.ended(run)["state_type"] == "FAILED"
-    kinds = {"not promoted", "drift", "failed"}
-    until(f"three alarms among {sink.posted}", lambda: kinds <= {p["alarm"] for p in sink.posted})
+    reason = 'v000002: names fewer rightly, beyond "noise"'
+    assert done.stdout == f"COMPLETED | Not promoted | {reason}\n"
+    until(f"four alarms among {sink.posted}", lambda: len(sink.posted) >= 4)
+    assert sorted(post["text"] for post in sink.posted if post["alarm"] == "drift") == [
+        f"Elenco, drift: {line}" for line in drift["alarm"]
+    ]
     said = {post["alarm"]: post["text"] for post in sink.posted}
-    assert said["not promoted"] == 'Elenco, not promoted: v000002 is "worse"'
-    assert said["drift"] == "Elenco, drift: the photographs have changed"
+    assert said["not promoted"] == f"Elenco, not promoted: {reason}"
     assert said["failed"].startswith("Elenco, failed: enforce_retention ")
     assert "nowhere.toml" in said["failed"]
 
@@ -138,12 +161,18 @@ def test_what_is_wrong_is_said_in_a_line(place: Place):
         assert "wrong" not in done.stderr
 
 
-def test_without_a_server_deploy_says_so_and_run_runs_here(tmp_path, place: Place):
+def test_without_a_server_deploy_and_run_say_so(tmp_path, place: Place):
     elsewhere = {"ELENCO_PATHS__DATA": str(tmp_path / "data")}
     done = place.elenco("deploy", **elsewhere)
     assert "start one with `elenco up`" in done.stderr
     done = place.elenco("run", "enforce_retention", "--param", "foo=1", **elsewhere)
     assert "has no parameter foo: it takes config" in done.stderr
+    assert "this process runs it" in done.stderr
+
+
+@HEAVY
+def test_without_a_server_run_runs_here(tmp_path, place: Place):
+    elsewhere = {"ELENCO_PATHS__DATA": str(tmp_path / "data")}
     done = place.elenco("run", "enforce_retention", **elsewhere)
     assert done.returncode == 0, done.stderr
     assert "this process runs it" in done.stderr

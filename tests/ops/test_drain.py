@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from elenco.ops.processes import start_time
 from tests.ops.conftest import ROOT, until
 
 # Stands for `prefect flow-run execute`: takes a second to give its run back.
@@ -48,6 +49,34 @@ def test_a_worker_without_runs_stops_at_once_and_its_status_is_passed_on():
     assert process.wait(30) == 128 + signal.SIGTERM
     done = subprocess.run([*DRAIN, sys.executable, "-c", "import sys; sys.exit(3)"], cwd=ROOT)
     assert done.returncode == 3
+
+
+DEAF = """
+import pathlib, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+run = subprocess.Popen([sys.executable, "-c", code, "flow-run", "execute"])
+time.sleep(1)  # until both are deaf
+pathlib.Path(sys.argv[1]).write_text(str(run.pid))
+time.sleep(600)
+"""
+IN_A_HURRY = """
+import sys
+from elenco.ops import drain
+drain.GRACE_SECONDS = drain.WORKER_SECONDS = 0.5
+sys.exit(drain.main(sys.argv[1:]))
+"""
+
+
+def test_a_worker_that_does_not_stop_is_killed_with_its_runs(tmp_path):
+    """As one whose server is gone: nobody may be there who would kill it."""
+    said = tmp_path / "said"
+    command = [sys.executable, "-c", IN_A_HURRY, "--", sys.executable, "-c", DEAF, str(said)]
+    process = subprocess.Popen(command, cwd=ROOT)
+    until("a run", lambda: said.exists() and said.read_text())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 128 + signal.SIGKILL
+    until("the end of the run", lambda: start_time(int(said.read_text())) is None, 30)
 
 
 def _children(pid: int) -> str:

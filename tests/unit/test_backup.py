@@ -143,6 +143,12 @@ def test_two_backups_of_one_second_have_two_names(data, store):
     assert store.names() == names
 
 
+def test_nothing_of_what_belongs_to_the_machine_is_in_a_backup():
+    for name in ("state/ops", "state/ops/secrets/password", "state/ops/prefect/prefect.db"):
+        assert left_out(name, stat.S_IFREG) == "machine"
+    assert left_out("state/opsa", stat.S_IFREG) == ""
+
+
 def test_temporary_files_locks_and_secrets_are_left_out_and_counted(data, store):
     folder = data.layout.data
     for path in (
