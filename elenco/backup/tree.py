@@ -122,7 +122,7 @@ def left_out(name: str, mode: int) -> str:
     path = PurePosixPath(name)
     if path.name.startswith(TEMPORARY):
         return "temporary"
-    if path == MACHINE or MACHINE in path.parents:
+    if path.is_relative_to(MACHINE):
         return "machine"
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
         return "special"

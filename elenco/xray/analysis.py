@@ -1,7 +1,7 @@
 """A video to shots and face tracks, segment by segment; nobody is named yet."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,12 @@ import numpy as np
 from elenco.compute.lanes import in_lanes, lanes_of
 from elenco.embedding.base import Embedder
 from elenco.fingerprint import digest
-from elenco.progress import Advance, track
 from elenco.settings import Settings
 from elenco.xray.evidence import face_quality
 from elenco.xray.faces import FaceDetector, SeenFrame, look_for_faces
 from elenco.xray.parts import EmbeddedTrack, Part, one_face_each
 from elenco.xray.sampling import Sample, ShotSpan, take_samples
+from elenco.xray.seconds import track_seconds
 from elenco.xray.segments import Segment, read_segment, write_segment
 from elenco.xray.tracks import Tracker, Tracklet
 from elenco.xray.video import Video
@@ -66,29 +66,15 @@ def analyse(
         OSError: a segment can't be written.
     """
     lanes = lanes_of(settings.compute)
-    seconds = max(1, round(video.facts.seconds))
-    with track(f"look through {video.path.name}, seconds", seconds) as advance:
-        work = _Analysis(video, settings, detector, embedder, folder, _Told(advance, seconds))
+    with track_seconds(f"look through {video.path.name}", video.facts.seconds) as until:
+        work = _Analysis(video, settings, detector, embedder, folder, until)
         # One pool of threads for all segments: what a thread has taken is not given back.
         for done in in_lanes(work.do, work.items(), lanes):
             work.take(done)
         for done in in_lanes(work.do, work.to_embed(least=1), lanes):
             work.take(done)
-        work.told.until(float("inf"))
+        until(float("inf"))
     return work.segments
-
-
-class _Told:
-    """Tells of whole seconds of video, each once."""
-
-    def __init__(self, advance: Advance, seconds: int) -> None:
-        self._advance, self._seconds, self._done = advance, seconds, 0
-
-    def until(self, time: float) -> None:
-        now = int(min(time, self._seconds))
-        if now > self._done:
-            self._advance(now - self._done)
-            self._done = now
 
 
 @dataclass(frozen=True)
@@ -139,11 +125,11 @@ class _Analysis:
         detector: FaceDetector,
         embedder: Embedder,
         folder: Path,
-        told: _Told,
+        until: Callable[[float], None],
     ) -> None:
         self._video, self._settings = video, settings
         self._detector, self._embedder = detector, embedder
-        self._folder, self.told = folder, told
+        self._folder, self._until = folder, until
         self._waiting: deque[tuple[Part, Tracklet]] = deque()  # to be embedded
         self._going: deque[tuple[int, Part]] = deque()  # numbers and segments that are not done
         self._done: dict[int, Segment] = {}
@@ -162,7 +148,7 @@ class _Analysis:
             segment = read_segment(path)
             if segment is not None and segment.start == start:
                 self._done[number] = segment
-                self.told.until(segment.last)
+                self._until(segment.last)
                 start = segment.end
             else:
                 most = self._settings.xray.faces_per_track
@@ -232,7 +218,7 @@ class _Analysis:
         elif isinstance(item, _Look):
             for frame in item.found or []:
                 self._waiting.extend((item.part, one) for one in item.part.take_frame(frame))
-                self.told.until(frame.time)
+                self._until(frame.time)
         elif isinstance(item, _ShotOver):
             self._waiting.extend((item.part, one) for one in item.part.take_shot(item.shot))
         else:

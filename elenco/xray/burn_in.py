@@ -16,10 +16,10 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from elenco.faces.images import Picture
-from elenco.progress import track as progress
 from elenco.report.sheet import Label, draw
 from elenco.storage import TEMPORARY
 from elenco.xray.presence import ROUNDING, box_at, is_on
+from elenco.xray.seconds import track_seconds
 from elenco.xray.sound import Sound
 from elenco.xray.text import one_line
 from elenco.xray.types import Track, XRay
@@ -75,9 +75,7 @@ def _encode(xray: XRay, video: Video, container: OutputContainer, sound: Sound) 
     labels = {stranger.id: stranger.label for stranger in xray.unknown}
     texts = {track.id: _text(track, names, labels) for track in xray.tracks}
     live = _Live(xray.tracks)
-    work = progress(f"draw on {video.path.name}, seconds", max(1, round(xray.video.duration)))
-    with work as advance:
-        told = 0
+    with track_seconds(f"draw on {video.path.name}", xray.video.duration) as until:
         for frame in video.frames(0, Counter()):
             picture = upright(frame.picture, video.facts)
             here = live.at(frame.time)
@@ -89,9 +87,7 @@ def _encode(xray: XRay, video: Video, container: OutputContainer, sound: Sound) 
             sound.copy_until(frame.time)
             last = max(last + 1, round(frame.time / UNIT))
             container.mux(stream.encode(_frame(drawn, last)))
-            if int(frame.time) > told:
-                advance(int(frame.time) - told)
-                told = int(frame.time)
+            until(frame.time)
         if stream is not None:
             container.mux(stream.encode(None))
         sound.copy_until(float("inf"))

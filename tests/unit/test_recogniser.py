@@ -207,22 +207,24 @@ def test_a_damaged_network_is_refused_likewise(version, tmp_path, content):
     assert "\n" not in str(raised.value)
 
 
-def test_a_network_that_was_edited_is_not_loaded(version, tmp_path):
-    edited = tmp_path / "v000007"
-    shutil.copytree(version, edited)
-    with zipfile.ZipFile(edited / "classifier.keras", "a") as file:
+@pytest.fixture
+def damaged(version, tmp_path) -> Path:
+    """A copy of the version, to be damaged."""
+    return shutil.copytree(version, tmp_path / "v000007")
+
+
+def test_a_network_that_was_edited_is_not_loaded(damaged):
+    with zipfile.ZipFile(damaged / "classifier.keras", "a") as file:
         file.writestr("more.txt", "harmless")
     with pytest.raises(RegistryError, match=r"classifier\.keras is not what was written"):
-        load_classifier(edited)
+        load_classifier(damaged)
 
 
 FILES = ("gallery.npz", "labels.json", "calibration.json", "classifier.keras")
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations(FILES, 2)))
-def test_files_that_changed_places_are_refused(version, tmp_path, first, second):
-    damaged = tmp_path / "v000007"
-    shutil.copytree(version, damaged)
+def test_files_that_changed_places_are_refused(version, damaged, first, second):
     (damaged / first).write_bytes((version / second).read_bytes())
     (damaged / second).write_bytes((version / first).read_bytes())
     write_digests(damaged)
@@ -230,14 +232,12 @@ def test_files_that_changed_places_are_refused(version, tmp_path, first, second)
         Recogniser.load(damaged)
 
 
-def test_a_version_of_another_schema_says_that_another_release_made_it(version, tmp_path):
-    other = tmp_path / "v000007"
-    shutil.copytree(version, other)
-    labels = read_json(version / "labels.json")
-    write_json(other / "labels.json", labels | {"schema": 1})
-    write_digests(other)
+def test_a_version_of_another_schema_says_that_another_release_made_it(damaged):
+    labels = read_json(damaged / "labels.json")
+    write_json(damaged / "labels.json", labels | {"schema": 1})
+    write_digests(damaged)
     with pytest.raises(RegistryError, match=r"of schema 1, made by another.*elenco refresh"):
-        Recogniser.load(other)
+        Recogniser.load(damaged)
 
 
 def wrong_arrays(arrays):
@@ -253,10 +253,8 @@ def wrong_arrays(arrays):
 
 
 @pytest.mark.parametrize("case", range(8))
-def test_arrays_that_do_not_fit_are_refused(version, tmp_path, case):
-    damaged = tmp_path / "v000007"
-    shutil.copytree(version, damaged)
-    arrays = read_npz(version / "gallery.npz")
+def test_arrays_that_do_not_fit_are_refused(damaged, case):
+    arrays = read_npz(damaged / "gallery.npz")
     name, wrong = list(wrong_arrays(arrays))[case]
     write_npz(damaged / "gallery.npz", **(arrays | {name: wrong}))
     write_digests(damaged)
@@ -264,10 +262,8 @@ def test_arrays_that_do_not_fit_are_refused(version, tmp_path, case):
         Recogniser.load(damaged)
 
 
-def test_cohorts_of_people_who_are_not_there_are_refused(version, tmp_path):
-    damaged = tmp_path / "v000007"
-    shutil.copytree(version, damaged)
-    arrays = read_npz(version / "gallery.npz")
+def test_cohorts_of_people_who_are_not_there_are_refused(damaged):
+    arrays = read_npz(damaged / "gallery.npz")
     cohort = {"cohort_people": np.array([[1], [2], [3]]), "cohort_scores": np.zeros((3, 1), "f4")}
     write_npz(damaged / "gallery.npz", **(arrays | cohort))
     write_digests(damaged)
@@ -319,10 +315,8 @@ def test_of_people_who_are_equally_probable_the_first_is_the_answer():
     assert (first.person_id, second.person_id) == (None, "0")
 
 
-def test_vectors_of_other_people_than_the_labels_are_refused(version, tmp_path):
-    damaged = tmp_path / "v000007"
-    shutil.copytree(version, damaged)
-    labels = json.loads((version / "labels.json").read_text())
+def test_vectors_of_other_people_than_the_labels_are_refused(damaged):
+    labels = json.loads((damaged / "labels.json").read_text())
     labels["people"].pop()
     (damaged / "labels.json").write_text(json.dumps(labels))
     write_digests(damaged)

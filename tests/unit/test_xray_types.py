@@ -6,41 +6,12 @@ from pydantic import ValidationError
 from elenco.errors import UnexpectedAnswer
 from elenco.xray.files import SCHEMA, json_schema, read_xray, write_xray
 from elenco.xray.types import Box, Count, Track, XRay
-
-NOTHING = {"given": 0, "kept": 0, "skipped": {}}
+from tests.xray_document import document
 
 
 def example() -> XRay:
-    return XRay.model_validate(
-        {
-            "fingerprint": "ab",
-            "video": {
-                "name": "film.mp4",
-                "sha256": "cd",
-                "duration": 2.0,
-                "width": 64,
-                "height": 48,
-                "fps": 25.0,
-                "rotation": 0,
-                "codec": "h264",
-            },
-            "model": {
-                "version": "v000001",
-                "embedder": "dlib_resnet",
-                "people": 2,
-                "threshold": 0.6,
-                "pooled_threshold": 0.7,
-                "scale": 100.0,
-            },
-            "cast": {"source": "everyone"},
-            "settings": {},
-            "people": [],
-            "unknown": [],
-            "scenes": [{"id": 0, "start": 0.0, "end": 2.0}],
-            "shots": [{"id": 0, "scene": 0, "start": 0.0, "end": 2.0}],
-            "tracks": [track().model_dump()],
-            "counts": {"frames": NOTHING, "faces": NOTHING, "cast": NOTHING},
-        }
+    return document(
+        [], duration=2.0, size=(64, 48), scenes=((0.0, 2.0),), tracks=[track().model_dump()]
     )
 
 
