@@ -1,6 +1,6 @@
 """The page that recognises in a browser, as a folder that any web server can hand out.
 
-index.html, *.js, app.css   the page and its modules, as they are in `elenco/web`
+index.html, *.js, *.css     the page and its modules, as they are in `elenco/web`
 vendor/                     TensorFlow.js
 models/{name}/              five graph models: pnet, rnet, onet, embedder, classifier
 labels.json                 schema, people (id, name) in the order of the classifier's outputs

@@ -13,6 +13,7 @@ from elenco.xray.text import embedded_json, one_line
 from elenco.xray.types import OnScreen, Unknown, XRay
 
 SOURCES = Path(__file__).with_name("player")
+THEME = Path(__file__).parents[1] / "web" / "theme.css"
 MARK = '<meta name="generator" content="Elenco X-Ray" />'
 # TMDB's terms of use ask for these words.
 TMDB_NOTICE = (
@@ -29,7 +30,7 @@ def player_page(xray: XRay, source: str) -> str:
         xray: what was found.
         source: address of the video, relative to the page; percent-encoded.
     """
-    style = (SOURCES / "player.css").read_text()
+    style = THEME.read_text() + (SOURCES / "player.css").read_text()
     script = "".join((SOURCES / name).read_text() for name in ("film.js", "timelines.js"))
     texts = {
         "title": one_line(xray.video.name),
