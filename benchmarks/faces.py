@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ from elenco.types import ShardRef, StageReport
 PEERS = ("facenet-pytorch", "facenet-pytorch --min-face 40", "deepface", "dlib")
 QUALITY = 90
 PHOTOS_A_PERSON = 10
+
+Items = Sequence[np.ndarray] | np.ndarray
 
 
 def main() -> None:
@@ -172,12 +175,12 @@ def measure(name: str, photos: Path, runtime: str) -> dict[str, Any]:
         stages(files[:48], 0, settings, layout, detector, embedder)  # warm up
         detect, embed, rows = stages(files, 1, settings, layout, detector, embedder)
         resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        recorded: list[tuple[Batches, np.ndarray]] = []
+        recorded: list[tuple[Batches, Items]] = []
         few = files[: min(len(files), 192)]  # what goes through the networks is kept in memory
         with recording(recorded):
             stages(few, 2, settings, layout, detector, embedder)
         alone = replay(recorded)
-        gflop = sum(flop_of(network, items.shape) for network, items in recorded) / 1e9
+        gflop = sum(flop_of(network, np.shape(items)) for network, items in recorded) / 1e9
         return {
             "detect": len(files) / detect,
             "embed": rows / embed,
@@ -226,28 +229,28 @@ def stages(
 class recording:
     """Keep a copy of everything that goes through a network meanwhile."""
 
-    def __init__(self, into: list[tuple[Batches, np.ndarray]]) -> None:
-        self.into, self.original = into, Batches.__call__
+    def __init__(self, into: list[tuple[Batches, Items]]) -> None:
+        self.into, self.original = into, Batches.parts
 
     def __enter__(self) -> None:
         into, original = self.into, self.original
 
-        def call(network: Batches, items: np.ndarray) -> list[np.ndarray]:
+        def parts(network: Batches, items: Items) -> Iterator[list[np.ndarray]]:
             into.append((network, items))
             return original(network, items)
 
-        Batches.__call__ = call
+        Batches.parts = parts
 
     def __exit__(self, *error: object) -> None:
-        Batches.__call__ = self.original
+        Batches.parts = self.original
 
 
-def replay(recorded: list[tuple[Batches, np.ndarray]], times: int = 3) -> float:
+def replay(recorded: list[tuple[Batches, Items]], times: int = 3) -> float:
     """Seconds that the networks take for what was recorded, on all cores."""
     seconds = float("inf")
     for _ in range(times):
         start = time.perf_counter()
-        for _ in in_lanes(lambda call: call[0](call[1]), recorded, os.cpu_count() or 1):
+        for _ in in_lanes(lambda call: list(call[0].parts(call[1])), recorded, os.cpu_count() or 1):
             pass
         seconds = min(seconds, time.perf_counter() - start)
     return seconds

@@ -1,7 +1,7 @@
 """Any number of items through a network that is compiled for batches of one size."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,24 +46,33 @@ class Batches:
         """The outputs for all items.
 
         Args:
-            items: float32 (n, ...); n at least 1.
+            items: (n, ...) of numbers that float32 holds; n at least 1.
 
         Raises:
             OutOfMemory: one item alone is too much.
         """
-        parts: list[list[np.ndarray]] = []
+        return [np.concatenate(outputs) for outputs in zip(*self.parts(items), strict=True)]
+
+    def parts(self, items: Sequence[np.ndarray] | np.ndarray) -> Iterator[list[np.ndarray]]:
+        """Yield the outputs batch by batch: what is large need not leave the cache.
+
+        Args:
+            items: of one shape, as in a call.
+
+        Raises:
+            OutOfMemory: one item alone is too much.
+        """
         start = 0
         while start < len(items):
             size, network = self._ready
-            part = items[start : start + size]
+            part = np.asarray(items[start : start + size], np.float32)
             try:
                 outputs = network(_filled(part, size))
             except OutOfMemory as error:
                 self._halve(size, error)
                 continue
-            parts.append([output[: len(part)] for output in outputs])
+            yield [output[: len(part)] for output in outputs]
             start += size
-        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
     def _halve(self, size: int, error: OutOfMemory) -> None:
         if size == 1:

@@ -148,10 +148,12 @@ class Detector:
         parts: list[_Found] = []
         levels: list[np.ndarray] = []
         for members in by_canvas.values():
-            canvases = np.stack([pyramids[i].draw(images[i]) for i in members])
-            regression, scores = self._pnet(canvases.astype(np.float32))
-            for i, own_regression, own_scores in zip(members, regression, scores, strict=True):
-                part, level = _windows(pyramids[i], i, own_regression, own_scores[..., 0])
+            canvases = [pyramids[i].draw(images[i]) for i in members]
+            searched = (
+                found for part in self._pnet.parts(canvases) for found in zip(*part, strict=True)
+            )
+            for i, (regression, scores) in zip(members, searched, strict=True):
+                part, level = _windows(pyramids[i], i, regression, scores[..., 0])
                 parts.append(part)
                 levels.append(level)
         found = _Found(

@@ -78,6 +78,16 @@ class _Weights:
 
         return self.apply(layers.Dense(units), x, 2)
 
+    def regression_and_face(self) -> list[np.ndarray]:
+        """For one layer in place of two: the last of its outputs is the difference of two logits.
+
+        Its sigmoid is the softmax's second, by algebra. P-Net's map of windows is large enough for
+        a softmax to cost a seventh of it.
+        """
+        kernel, bias, two, biases = (next(self._next) for _ in range(4))
+        kernel = np.concatenate([kernel, two[..., 1:] - two[..., :1]], axis=-1)
+        return [kernel, np.concatenate([bias, biases[1:] - biases[:1]])]
+
     def apply(self, layer: "keras.Layer", x: Any, count: int) -> Any:
         y = layer(x)
         layer.set_weights([next(self._next) for _ in range(count)])
@@ -92,9 +102,11 @@ def _pnet(weights: _Weights) -> "keras.Model":
     x = layers.MaxPooling2D(2, 2, "same")(x)
     x = weights.conv(x, 16, 3)
     x = weights.conv(x, 32, 3)
-    regression = weights.apply(layers.Conv2D(4, 1), x, 2)
-    face = _probability(weights.apply(layers.Conv2D(2, 1), x, 2))
-    return Model(image, [regression, face], name="pnet")
+    both = layers.Conv2D(5, 1)
+    answer = both(x)
+    both.set_weights(weights.regression_and_face())
+    face = layers.Activation("sigmoid")(answer[..., 4:])
+    return Model(image, [answer[..., :4], face], name="pnet")
 
 
 def _rnet(weights: _Weights) -> "keras.Model":
