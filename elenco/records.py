@@ -71,8 +71,10 @@ class Record:
         return record
 
     def save(self, path: Path) -> None:
-        """Replace the file in `path`."""
-        write_json(path, vars(self) | {"skipped": [vars(s) for s in self.skipped]})
+        """Replace the file in `path`; in whatever order notes were made, the bytes are the same."""
+        notes = dict(sorted(self.notes.items()))
+        skipped = [vars(skip) for skip in self.skipped]
+        write_json(path, vars(self) | {"notes": notes, "skipped": skipped})
 
     def digest(self) -> str:
         """Names the content that the next stage depends on: what is kept, not where it is from."""
