@@ -2,8 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from elenco.backup.store import Damaged, Store
-from elenco.backup.tree import THREADS
+from elenco.backup.store import Store
+from elenco.blobs import THREADS, Damaged
 from elenco.errors import ElencoError
 from elenco.progress import track
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from elenco.backup.store import Damaged, Store
-from elenco.backup.tree import THREADS, Entry, scan
+from elenco.backup.store import Store
+from elenco.backup.tree import Entry, scan
+from elenco.blobs import THREADS, Damaged
 from elenco.errors import ElencoError
 from elenco.integrity import Digests
 from elenco.progress import track

@@ -23,7 +23,8 @@ from elenco.backup.database import DatabaseUrl, load, require_vacant
 from elenco.backup.forgotten import forget_again, newer_lines, put_back
 from elenco.backup.manifest import TREES, Manifest
 from elenco.backup.place import Place
-from elenco.backup.store import Damaged, Store
+from elenco.backup.store import Store
+from elenco.blobs import Damaged
 from elenco.errors import ConfigError, ElencoError
 from elenco.layout import Layout
 from elenco.lock import hold

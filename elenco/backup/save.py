@@ -17,7 +17,7 @@ from elenco.backup.database import DatabaseUrl
 from elenco.backup.manifest import TREES, Manifest
 from elenco.backup.prune import Pruned, prune
 from elenco.backup.send import Sender
-from elenco.backup.store import Store
+from elenco.backup.store import MANIFESTS, Store
 from elenco.errors import ConfigError, ElencoError, Locked
 from elenco.layout import Layout
 from elenco.lock import hold
@@ -79,7 +79,7 @@ def save(
     with _alone(layout):
         with hold(settings):
             pass  # say at once who is at work, not after an hour of reading
-        store.prepare()
+        store.prepare(MANIFESTS)
         work = Sender(store, dict(store.blobs()), check)
         for name, tree in work.scan(roots, moving=True).items():
             work.send(roots[name], tree, moving=True)

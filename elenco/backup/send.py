@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 
 from elenco.backup.database import DatabaseUrl, dump
 from elenco.backup.manifest import Database
-from elenco.backup.store import Changed, Damaged, Store
-from elenco.backup.tree import THREADS, Entry, Tree, scan
+from elenco.backup.store import Store
+from elenco.backup.tree import Entry, Tree, scan
+from elenco.blobs import THREADS, Changed, Damaged
 from elenco.fingerprint import file_sha256
 from elenco.integrity import Digests
 from elenco.progress import say, track

@@ -1,150 +1,28 @@
 """Where backups lie: a folder, or any place that fsspec has a URL for (`s3://bucket/elenco`).
 
-    blobs/ab/abcdef…            content, by its sha256: written once, never changed
+    blobs/ab/abcdef…            content, by its sha256
     manifests/{name}.json.gz    one a backup, written when all that it needs is there
 
 Of one installation: of two that prune the same store, one deletes what the other is writing.
 """
 
-import errno
-import hashlib
-import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import BinaryIO
-
 from elenco.backup.manifest import NAME, Head, Manifest, decode, decode_head, encode
-from elenco.errors import ConfigError, ElencoError
-from elenco.storage import TEMPORARY, remove_leftovers, write_bytes
+from elenco.blobs import Blobs
+from elenco.errors import ElencoError
 
-BLOCK = 1 << 20
 HEAD_BYTES = 4096
-# What is a disk's own trouble, which the command line tells of.
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+MANIFESTS = "manifests"
 _SUFFIX = ".json.gz"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@")
 
 
-class Damaged(ElencoError):
-    """A blob is missing, or its content is not what its name says."""
-
-
-class Changed(ElencoError):
-    """What arrived is not what was sent: the file changed meanwhile, or the place lost some."""
-
-
-class Store:
-    """Blobs and manifests at one place. For several threads.
-
-    Args:
-        place: a folder, or a URL. Who may write there is for the file system's own settings to say
-            (`AWS_ACCESS_KEY_ID` and the like), not for the URL.
-
-    Attributes:
-        place: where, as it may be shown.
-        folder: where, if it is a folder; else None.
-
-    Raises:
-        ConfigError: there is no such kind of place, or what reads it is not installed.
-    """
-
-    def __init__(self, place: str) -> None:
-        from fsspec.core import url_to_fs  # takes a tenth of a second
-        from fsspec.implementations.local import LocalFileSystem
-
-        scheme = place.partition("://")[0] if "://" in place else "file"
-        if _PASSWORD.search(place):
-            raise ConfigError(
-                f"the {scheme}:// address holds a password, which others can see: give it to the "
-                "file system by its own variables or files"
-            )
-        try:
-            self._fs, root = url_to_fs(place)
-        except ImportError:
-            what = "elenco[s3]" if scheme in ("s3", "s3a") else f"what fsspec needs for {scheme}://"
-            raise ConfigError(f"{scheme}:// can't be read here: install {what}") from None
-        except ValueError:
-            raise ConfigError(
-                f"{place} is neither a folder nor an address that fsspec knows"
-            ) from None
-        self._root = str(root).rstrip("/")
-        self.folder = Path(self._root) if isinstance(self._fs, LocalFileSystem) else None
-        self.place = self._root if self.folder else f"{scheme}://{self._root.lstrip('/')}"
-
-    def blobs(self) -> dict[str, int]:
-        """sha256 -> size of all content there is. Raises ElencoError or OSError."""
-        sizes = self._sizes("blobs")
-        named = {path.rsplit("/", 1)[-1]: size for path, size in sizes.items()}
-        return {name: size for name, size in named.items() if _SHA256.fullmatch(name)}
+class Store(Blobs):
+    """Backups at one place. For several threads."""
 
     def names(self) -> list[str]:
         """The names of the backups there are, oldest first. Raises ElencoError or OSError."""
-        files = [path.rsplit("/", 1)[-1] for path in self._sizes("manifests")]
+        files = self.documents(MANIFESTS)
         names = [file.removesuffix(_SUFFIX) for file in files if file.endswith(_SUFFIX)]
         return sorted((name for name in names if NAME.fullmatch(name)), key=_when)
-
-    def put(self, file: Path, sha256: str) -> None:
-        """Store a file's content and read it back.
-
-        Raises:
-            Changed: what arrived is not of this digest; nothing is left of it.
-            FileNotFoundError: there is no such file.
-            OSError: the disk is full, or may not be written to.
-        """
-        path = self._blob(sha256)
-        with file.open("rb") as source:  # outside: that it is gone is no fault of the place
-            try:
-                with self._reaching():
-                    if self.folder is None:
-                        self._fs.put_file(str(file), path)  # an object is whole or not there
-                    else:
-                        _write(source, Path(path))
-            except ElencoError:
-                if file.exists():
-                    raise
-                raise FileNotFoundError(file) from None
-        if self.digest(sha256) != sha256:
-            self.delete([sha256])
-            raise Changed(
-                f"{file} did not arrive whole at {self.place}, or changed meanwhile: "
-                "run the same command again"
-            )
-
-    def get(self, sha256: str, target: Path) -> None:
-        """Write a blob's content to a file, whole and of its digest, or not at all.
-
-        Raises:
-            Damaged: it is missing, or has another digest.
-            OSError: the disk is full.
-        """
-        temporary = target.parent / f"{TEMPORARY}{os.urandom(8).hex()}"
-        found = hashlib.sha256()
-        try:
-            with temporary.open("xb") as file:
-                for block in self._blocks(sha256):
-                    found.update(block)
-                    file.write(block)
-            if found.hexdigest() != sha256:
-                raise Damaged(f"content {sha256} is not what was stored")
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    def digest(self, sha256: str) -> str:
-        """sha256 (hex) of what is stored under a name. Raises Damaged if there is nothing."""
-        found = hashlib.sha256()
-        for block in self._blocks(sha256):
-            found.update(block)
-        return found.hexdigest()
-
-    def delete(self, blobs: list[str]) -> None:
-        """Delete content; what is gone already is passed over."""
-        for sha256 in blobs:
-            with self._reaching(), suppress(FileNotFoundError):
-                self._fs.rm_file(self._blob(sha256))
 
     def head(self, name: str) -> Head:
         """What a list shows of a backup. Raises ElencoError."""
@@ -156,97 +34,25 @@ class Store:
 
     def write(self, manifest: Manifest) -> None:
         """Store a manifest: the backup is there from now on."""
-        path, data = self._path(manifest.name), encode(manifest)
-        with self._reaching():
-            if self.folder is None:
-                self._fs.pipe_file(path, data)
-            else:
-                os.sync()  # the content that it names, in one go
-                write_bytes(Path(path), data)
-        if self._manifest(manifest.name) != data:
-            self.forget(manifest.name)
-            raise ElencoError(
-                f"the manifest did not arrive whole at {self.place}: run the same command again"
-            )
+        self.write_document(_path(manifest.name), encode(manifest))
 
     def forget(self, name: str) -> None:
         """Delete a manifest; the content stays until nothing names it."""
-        with self._reaching(), suppress(FileNotFoundError):
-            self._fs.rm_file(self._path(name))
-
-    def prepare(self) -> None:
-        """Make folders, and delete what killed processes left. Call it while nobody else writes."""
-        if self.folder is not None:
-            with self._reaching():
-                self.folder.mkdir(parents=True, exist_ok=True)
-                for name in ("blobs", "manifests"):  # faces and names: for their owner alone
-                    (self.folder / name).mkdir(mode=0o700, exist_ok=True)
-                remove_leftovers(self.folder)
+        self.remove_document(_path(name))
 
     def _manifest(self, name: str, size: int | None = None) -> bytes:
-        try:
-            with self._reaching(True), self._fs.open(self._path(name), "rb") as file:
-                return file.read(-1 if size is None else size)
-        except FileNotFoundError:
+        data = self.read_document(_path(name), size)
+        if data is None:
             raise ElencoError(
                 f"there is no backup {name} at {self.place}: `elenco backups` lists them"
-            ) from None
-
-    def _blocks(self, sha256: str) -> Iterator[bytes]:
-        try:
-            with self._reaching(True), self._fs.open(self._blob(sha256), "rb") as file:
-                while block := file.read(BLOCK):
-                    yield block
-        except FileNotFoundError:
-            raise Damaged(f"content {sha256} is missing") from None
-
-    def _sizes(self, folder: str) -> dict[str, int]:
-        with self._reaching():
-            self._fs.invalidate_cache()
-            try:
-                found = self._fs.find(f"{self._root}/{folder}", detail=True)
-            except FileNotFoundError:
-                return {}
-        return {path: int(info["size"]) for path, info in found.items()}
-
-    def _blob(self, sha256: str) -> str:
-        return f"{self._root}/blobs/{sha256[:2]}/{sha256}"
-
-    def _path(self, name: str) -> str:
-        if not NAME.fullmatch(name):
-            raise ElencoError(f"{name!r} is no backup's name: `elenco backups` lists them")
-        return f"{self._root}/manifests/{name}{_SUFFIX}"
-
-    @contextmanager
-    def _reaching(self, may_lack: bool = False) -> Iterator[None]:
-        """One line for what a place on a network raises; it may hold more than may be shown."""
-        try:
-            yield
-        except ElencoError:
-            raise
-        except Exception as error:
-            lacking = may_lack and isinstance(error, FileNotFoundError)
-            disk = self.folder is not None and isinstance(error, OSError) and error.errno in _DISK
-            if lacking or disk:
-                raise
-            told = (error.strerror if isinstance(error, OSError) else "") or type(error).__name__
-            raise ElencoError(
-                f"{self.place} can't be used ({' '.join(told.split())[:200]}): check the address, "
-                "your access and the network, then run the same command again"
-            ) from None
+            )
+        return data
 
 
-def _write(source: BinaryIO, target: Path) -> None:
-    """A file, whole or not at all; `Store.write` syncs all of them at once."""
-    temporary = target.parent / f"{TEMPORARY}{os.urandom(8).hex()}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with temporary.open("xb") as sink:
-            while block := source.read(BLOCK):
-                sink.write(block)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _path(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ElencoError(f"{name!r} is no backup's name: `elenco backups` lists them")
+    return f"{MANIFESTS}/{name}{_SUFFIX}"
 
 
 def _when(name: str) -> tuple[str, int]:

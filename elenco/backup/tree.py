@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from elenco.blobs import THREADS
 from elenco.errors import ElencoError
 from elenco.integrity import Digests
 from elenco.schema import RESTORING
 from elenco.storage import TEMPORARY
 from elenco.types import Skipped
 
-THREADS = min(8, 2 * (os.cpu_count() or 1))
 DATABASE = PurePosixPath("state/prefect/prefect.db")  # of runs without a server
 # What belongs to a machine: processes, ports, logs and secrets of `elenco up`.
 MACHINE = PurePosixPath("state/ops")

@@ -14,7 +14,7 @@ from elenco.backup.save import save
 from elenco.backup.store import Store
 from elenco.errors import ConfigError, ElencoError
 from elenco.registry import Registry
-from tests.flows.conftest import free_port
+from tests.s3 import s3_bucket
 from tests.small_data import SmallData, add_version, tree
 
 NOW = datetime(2026, 11, 25, 6, 0, tzinfo=UTC)
@@ -38,27 +38,8 @@ def memory() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """An S3 server on this machine with an empty bucket, and the environment that leads to it."""
-    pytest.importorskip("s3fs", reason="needs the extra elenco[s3]")
-    server = pytest.importorskip("moto.server", reason="needs moto")
-    patch = pytest.MonkeyPatch()
-    port = free_port()
-    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    running.start()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "hunter1",
-        "AWS_SECRET_ACCESS_KEY": "hunter2",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        patch.setenv(name, value)
-    try:
-        fsspec.filesystem("s3").mkdir("elenco-backups")
+    with s3_bucket("elenco-backups"):
         yield "s3://elenco-backups/of one"
-    finally:
-        fsspec.filesystem("s3").clear_instance_cache()
-        running.stop()
-        patch.undo()
 
 
 @pytest.fixture(params=["memory", "s3"])
@@ -103,7 +84,7 @@ def test_a_bucket_that_is_not_there_is_one_line_without_keys(s3, data):
 
 
 def test_an_address_that_nothing_here_reads_says_what_to_install(monkeypatch):
-    def absent(*_: object) -> None:
+    def absent(*_: object, **__: object) -> None:
         raise ImportError("Install s3fs to access S3")
 
     monkeypatch.setattr("fsspec.core.url_to_fs", absent)
