@@ -5,13 +5,22 @@
 
 import hashlib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -38,12 +47,35 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _address(pattern: str, wanted: str) -> AfterValidator:
+    """Of a secret address: empty, or of this form. What is wrong is said without it."""
+
+    def check(address: SecretStr) -> SecretStr:
+        text = address.get_secret_value()
+        if text and not re.fullmatch(pattern, text):
+            raise ValueError(f"not of the form {wanted}")
+        return address
+
+    return AfterValidator(check)
+
+
+WebhookUrl = Annotated[SecretStr, _address(r"https?://[^\s/]\S*", "https://…")]
+SlackUrl = Annotated[
+    SecretStr,
+    _address(
+        r"https://hooks\.slack(-gov)?\.com/services(/[A-Za-z0-9]+){3}",
+        "https://hooks.slack.com/services/T…/B…/…",
+    ),
+]
+EmailUrl = Annotated[SecretStr, _address(r"mailtos?://[^\s/]\S*", "mailtos://… or mailto://…")]
 Cron = Annotated[str, Field(pattern=r"^\S+( \S+){4}$")]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True
+    )
 
 
 class Paths(Section):
@@ -108,6 +140,14 @@ class Scale(Section):
     runner: Literal["threads", "dask"] = "threads"
     dask_address: str = Field(default="", pattern=r"^((tcp|tls)://[^/\s]+:\d+)?$")
     dask_workers: int = Field(default=2, ge=1, le=256)
+    store: str = ""
+    worker_data: Path = Path("data/state/ops/worker")
+
+    @model_validator(mode="after")
+    def _store_is_of_other_machines(self) -> "Scale":
+        if self.store and not (self.runner == "dask" and self.dask_address):
+            raise ValueError("store is for the workers at dask_address, and runner is to be dask")
+        return self
 
 
 class Curation(Section):
@@ -143,10 +183,18 @@ class Schedule(Section):
 
 
 class Alarms(Section):
-    webhook_url: SecretStr = SecretStr("")
+    webhook_url: WebhookUrl = SecretStr("")
+    slack_url: SlackUrl = SecretStr("")
+    email_url: EmailUrl = SecretStr("")
     vanished_seconds: int = Field(default=180, ge=60)
     unstarted_seconds: int = Field(default=600, ge=60)
     silence_hours: float = Field(default=36.0, ge=0.005)
+
+    @property
+    def addresses(self) -> dict[str, SecretStr]:
+        """Where alarms go, by kind; those that are set."""
+        kinds = {"webhook": self.webhook_url, "Slack": self.slack_url, "e-mail": self.email_url}
+        return {kind: url for kind, url in kinds.items() if url.get_secret_value()}
 
 
 class Xray(Section):
@@ -166,6 +214,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,
         nested_model_default_partial_update=True,
     )
 

@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_se
 from prefect.tasks import Task
 from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
-from elenco.errors import ConfigError, Locked, WorkersLost
+from elenco.errors import ConfigError, ElencoError, Locked, WorkersLost
 from elenco.progress import say
 from elenco.settings import Scale, Settings
 from elenco.storage import TEMPORARY
@@ -89,17 +89,18 @@ class ClusterRunner(DaskTaskRunner):
                 "start one (prefect server start) and set PREFECT_API_URL to it"
             )
         try:
-            client = self.client
+            self.client  # noqa: B018
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"no Dask scheduler answers at {address}: start one (dask scheduler), or correct "
                 f"scale.dask_address ({type(error).__name__})"
             ) from None
-        with _sign(self._settings.paths.data) as sign:
-            found: dict[str, Any] = client.run(_look, sign, on_error="return")  # pyright: ignore[reportAssignmentType]
+        found = self.ask_workers()
         if not found:
             raise ConfigError(f"the Dask scheduler at {address} has no workers: start dask worker")
         for worker, answer in found.items():
+            if isinstance(answer, ElencoError):
+                raise ConfigError(f"Dask worker {worker}: {answer}")
             if isinstance(answer, Exception):
                 raise ConfigError(
                     f"Dask worker {worker} can't run Elenco's tasks ({answer}): start it in the "
@@ -116,6 +117,11 @@ class ClusterRunner(DaskTaskRunner):
                     f"Dask worker {worker} is still at work for another run: wait for it, or "
                     "restart the worker"
                 )
+
+    def ask_workers(self) -> dict[str, Any]:
+        """Each worker's answer: whether it sees the data directory, and is at work; or an error."""
+        with _sign(self._settings.paths.data) as sign:
+            return self.client.run(look, sign, on_error="return")  # pyright: ignore[reportReturnType]
 
 
 class ShardFuture(PrefectDaskFuture[Any]):
@@ -180,8 +186,8 @@ def _sign(data: Path) -> Iterator[Path]:
         sign.unlink()
 
 
-def _look(sign: Path, dask_worker: Worker) -> tuple[bool, bool]:
-    """On a worker: whether it sees the data directory, and whether it is at work."""
+def look(sign: Path | None, dask_worker: Worker) -> tuple[bool, bool]:
+    """On a worker: whether it sees the data directory, if it has to, and whether it is at work."""
     import tasks.collect  # noqa: F401
 
-    return sign.exists(), bool(dask_worker.active_threads)
+    return sign is None or sign.exists(), bool(dask_worker.active_threads)

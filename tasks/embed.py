@@ -8,6 +8,7 @@ from elenco.layout import Layout
 from elenco.settings import Settings
 from elenco.sources.people import read_people
 from elenco.types import DatasetRef, ShardRef
+from tasks.handover import handed_over
 from tasks.names import of_shard
 from tasks.policies import ByContent
 from tasks.progress import progress_artifact
@@ -17,6 +18,7 @@ from tasks.progress import progress_artifact
     task_run_name=of_shard("embed", "detected", "faces"),
     cache_policy=ByContent(
         stage="embed",
+        away=True,
         depends=lambda i: (
             stage.EMBED_VERSION,
             i["detected"].digest,
@@ -29,9 +31,8 @@ from tasks.progress import progress_artifact
 )
 def embed_shard(detected: ShardRef, settings: Settings) -> ShardRef:
     """Embed every face of a shard."""
-    layout = Layout.of(settings)
-    embedder = load_embedder(settings.embedding.embedder, settings, layout)
-    with progress_artifact():
+    with handed_over(detected, settings) as layout, progress_artifact():
+        embedder = load_embedder(settings.embedding.embedder, settings, layout)
         return stage.embed_shard(detected, settings, layout, embedder)
 
 

@@ -71,6 +71,7 @@ def choose_runner(settings: Settings, threads: int) -> TaskRunner[Any]:
             f"scale.runner is dask, and {error.name} is not installed: "
             "pip install 'elenco[dask]', or set ELENCO_SCALE__RUNNER=threads"
         ) from None
+    from tasks.away_runner import AwayRunner
     from tasks.dask_runner import ClusterRunner
 
-    return ClusterRunner(settings)
+    return AwayRunner(settings) if settings.scale.store else ClusterRunner(settings)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -175,10 +175,13 @@ def test_a_killed_worker_is_started_again_and_its_shard_is_redone(
 
 
 @contextmanager
-def machines(notes: Notes, place: Workplace) -> Iterator[tuple[str, subprocess.Popen]]:
+def machines(
+    notes: Notes, place: Workplace, folders: Sequence[Path] = (ROOT, ROOT)
+) -> Iterator[tuple[str, subprocess.Popen]]:
     """A scheduler and two workers as docs/scaling.md starts them; the scheduler and its address.
 
-    Settings, and the address of the Prefect server, come with the tasks.
+    Settings, and the address of the Prefect server, come with the tasks. Each worker is started in
+    one of the folders.
     """
     port = free_port()
     own = ("ELENCO_", "PREFECT_")
@@ -188,8 +191,8 @@ def machines(notes: Notes, place: Workplace) -> Iterator[tuple[str, subprocess.P
     scheduler = [DASK, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
     worker = [DASK, "worker", address, "--nthreads", "1", "--memory-limit", "0", "--no-dashboard"]
     started = [
-        subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True)
-        for command in (scheduler, worker, worker)
+        subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)
+        for command, folder in zip((scheduler, worker, worker), (ROOT, *folders), strict=True)
     ]
     try:
         deadline = time.monotonic() + 60

@@ -1,0 +1,1 @@
+"""Shards handed over between machines that share no disk."""

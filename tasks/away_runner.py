@@ -1,0 +1,146 @@
+"""Shards on a cluster whose machines do not see this disk; used where `scale.store` is set."""
+
+from collections.abc import Iterable
+from concurrent.futures import Future as Promise
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import dask
+from distributed import Future
+from prefect.client.schemas.objects import RunInput
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import Task
+
+from elenco.layout import Layout
+from elenco.progress import say
+from elenco.settings import Settings
+from tasks.dask_runner import ClusterRunner, ShardFuture, look
+from tasks.handover import at_worker, exchange_of
+
+BRINGING = 4  # shards at a time
+
+
+class AwayRunner(ClusterRunner):
+    """Offers collected shards through the store, and brings home what workers make of them.
+
+    Collecting stays here, one shard after the other: TMDB's rate is one for all, and what was
+    answered, set aside and noted in the audit is of this disk.
+
+    Raises:
+        ConfigError: on entering, as of any cluster, or a worker does not reach the store.
+        ElencoError: on entering, the store can't be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._exchange = exchange_of(settings, Layout.of(settings))
+        self._here = ThreadPoolTaskRunner(max_workers=1)
+        self._bringing = ThreadPoolExecutor(BRINGING)
+        self._hosts: list[list[str]] = []
+
+    def __enter__(self) -> "AwayRunner":
+        super().__enter__()
+        self._here.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._bringing.shutdown()
+        self._here.__exit__(*error)
+        super().__exit__(*error)
+
+    def submit(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        task: Task[..., Any],
+        parameters: dict[str, Any],
+        wait_for: Iterable[PrefectFuture[Any]] | None = None,
+        dependencies: dict[str, set[RunInput]] | None = None,
+    ) -> PrefectFuture[Any]:
+        """As of any runner; collecting has ended when this returns."""
+        name = next((name for name in ("collected", "detected") if name in parameters), None)
+        if name is None:
+            future = self._here.submit(task, parameters, wait_for, dependencies)
+            future.wait()
+            return future
+        before = parameters[name]
+        if isinstance(before, AwayFuture):
+            shard = before.shard
+        elif isinstance(before, PrefectFuture):
+            # Its state, for a future of a thread here means nothing elsewhere.
+            parameters = parameters | {name: before.state}
+            shard = before.result().shard if before.state.is_completed() else None
+        else:
+            shard = before.shard
+        if shard is None:  # a failure before it, which Prefect passes on
+            return self._here.submit(task, parameters, wait_for, dependencies)
+        if not isinstance(before, AwayFuture):
+            self._exchange.offer(shard)
+        with dask.annotate(workers=self._workers_of(shard), allow_other_workers=True):  # pyright: ignore[reportPrivateImportUsage]
+            future = super().submit(task, parameters, wait_for, dependencies)
+        away = AwayFuture(future.task_run_id, future.wrapped_future, shard)
+        future.wrapped_future.add_done_callback(partial(self._bring, away))
+        return away
+
+    def _workers_of(self, shard: int) -> list[str]:
+        """The workers of the machine that had the shard the last time, if these are the same."""
+        if not self._hosts:
+            found = self.client.scheduler_info(n_workers=-1)["workers"]
+            by_host = sorted((worker["host"], address) for address, worker in found.items())
+            self._hosts = [[a for h, a in by_host if h == host] for host, _ in by_host]
+        return self._hosts[shard % len(self._hosts)]
+
+    def _bring(self, away: "AwayFuture", future: Future) -> None:
+        def bring() -> None:
+            if future.status == "finished" and future.result().is_completed():
+                self._exchange.bring_home(away.shard)
+
+        def tell(done: Promise[None]) -> None:
+            error = done.exception()
+            away.home.set_exception(error) if error else away.home.set_result(None)
+
+        self._bringing.submit(bring).add_done_callback(tell)
+
+    def ask_workers(self) -> dict[str, Any]:
+        """As of any cluster; where nobody is at work, store and workers forget what has gone."""
+        found: dict[str, Any] = self.client.run(look, None, on_error="return")  # pyright: ignore[reportAssignmentType]
+        if all(answer == (True, False) for answer in found.values()):
+            gone = self._exchange.prune()
+            tidied: dict[str, Any] = self.client.run(_tidy, self._settings, on_error="return")  # pyright: ignore[reportAssignmentType]
+            failed = {w: answer for w, answer in tidied.items() if isinstance(answer, Exception)}
+            if failed:
+                return failed
+            there = sum(tidied.values())
+            if gone or there:
+                say(f"deleted what no shard needs: {gone} in the store, {there} at workers")
+        return found
+
+
+class AwayFuture(ShardFuture):
+    """A shard that is worked on elsewhere; there is a result when its files are here.
+
+    Attributes:
+        shard: its number.
+        home: done when its files are here.
+    """
+
+    def __init__(self, task_run_id: Any, wrapped_future: Future, shard: int) -> None:
+        super().__init__(task_run_id=task_run_id, wrapped_future=wrapped_future)
+        self.shard = shard
+        self.home: Promise[None] = Promise()
+
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> Any:
+        """As of any future.
+
+        Raises:
+            WorkersLost: as of any shard on a cluster.
+            ElencoError: its files can't be had from the store.
+        """
+        answer = super().result(timeout, raise_on_failure)
+        self.home.result(timeout)
+        return answer
+
+
+def _tidy(settings: Settings) -> int:
+    """On a worker: delete what no shard needs; how many files."""
+    return exchange_of(settings, at_worker(settings)).tidy()

@@ -1,0 +1,42 @@
+"""Shards for workers that share no disk with the flow: taken before the work, given after it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from elenco.blobs import Blobs
+from elenco.handover.exchange import Exchange
+from elenco.layout import Layout
+from elenco.settings import Settings
+from elenco.types import ShardRef
+
+
+@contextmanager
+def handed_over(ref: ShardRef, settings: Settings) -> Iterator[Layout]:
+    """Where a task finds its shard: the data directory, or with `scale.store` a worker's own.
+
+    What was done is given also when the work fails: whoever tries again goes on from there.
+
+    Raises:
+        ElencoError: the store can't be used.
+    """
+    if not settings.scale.store:
+        yield Layout.of(settings)
+        return
+    layout = at_worker(settings)
+    exchange = exchange_of(settings, layout)
+    exchange.take(ref.shard)
+    try:
+        yield layout
+    finally:
+        exchange.give(ref.shard)
+
+
+def at_worker(settings: Settings) -> Layout:
+    """The directories of a worker that shares no disk; networks' weights are where they are."""
+    return replace(Layout.of(settings), data=settings.scale.worker_data.resolve())
+
+
+def exchange_of(settings: Settings, layout: Layout) -> Exchange:
+    """A directory's side of `scale.store`. Raises ConfigError: what reads it is not installed."""
+    return Exchange(Blobs(settings.scale.store), layout, settings.embedding.embedder)

@@ -1,0 +1,275 @@
+"""Shards that go through a store to a worker and come back."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from elenco.blobs import Blobs, Damaged
+from elenco.errors import ConfigError, ElencoError, NotEnoughData
+from elenco.handover.exchange import Exchange
+from elenco.layout import Layout
+from elenco.records import Record
+from elenco.storage import write_bytes
+from tests.s3 import s3_bucket
+from tests.small_data import EMBEDDER, SHARDS, SmallData, crop, place
+
+SHARED = range(SHARDS)
+
+
+@pytest.fixture
+def home(tmp_path) -> SmallData:
+    data = SmallData(tmp_path / "home")
+    for person, name in {"1": "Ana", "2": "Bruno", "3": "Clara", "4": "Davi"}.items():
+        data.person(person, name)
+    data.write()
+    return data
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[None]:
+    with s3_bucket("elenco-work"):
+        yield
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
+def store(request, tmp_path) -> Iterator[str]:
+    if request.param == "folder":
+        yield str(tmp_path / "store")
+        return
+    if request.param == "s3":
+        request.getfixturevalue("bucket")
+    scheme = {"memory": "memory://work", "s3": "s3://elenco-work/of one"}[request.param]
+    yield scheme
+    with suppress(FileNotFoundError):
+        fs, root = fsspec.core.url_to_fs(scheme)
+        fs.rm(root, recursive=True)
+
+
+class Sides:
+    """Home, and a worker with a directory of its own."""
+
+    def __init__(self, home: SmallData, store: str, tmp_path: Path) -> None:
+        self.data, self.place = home, store
+        self.home = self.side(home.layout)
+        self.worker = self.side(replace(home.layout, data=tmp_path / "worker"))
+
+    def side(self, layout: Layout) -> Exchange:
+        return Exchange(Blobs(self.place), layout, EMBEDDER)
+
+    @property
+    def layout(self) -> Layout:
+        return self.worker._layout
+
+
+@pytest.fixture
+def sides(home, store, tmp_path) -> Sides:
+    return Sides(home, store, tmp_path)
+
+
+@pytest.fixture
+def of_folder(home, tmp_path) -> Sides:
+    return Sides(home, str(tmp_path / "store"), tmp_path)
+
+
+def outcome(layout: Layout) -> dict[str, bytes]:
+    """Every photograph, crop, record and embedding of the shards."""
+    found = [
+        *layout.data.glob("images/*/*/*"),
+        *layout.data.glob("output/*/*/*"),
+        *layout.data.glob("state/*/collect/*"),
+        *layout.data.glob("state/*/detect/*"),
+        *layout.data.glob("processed/*/shard-*"),
+    ]
+    return {layout.relative(path): path.read_bytes() for path in found}
+
+
+def set_back(home: SmallData) -> dict[str, bytes]:
+    """Leave at home what is collected alone; what there was."""
+    before = outcome(home.layout)
+    shutil.rmtree(home.layout.data / "output")
+    shutil.rmtree(home.layout.data / "processed")
+    shutil.rmtree(home.layout.state / "detect")
+    return before
+
+
+def work(sides: Sides, before: dict[str, bytes]) -> None:
+    """What the stages write at a worker, without the work."""
+    for path, content in before.items():
+        if not path.startswith(("images/", "state/tmdb/collect")):
+            write_bytes(sides.layout.data / path, content)
+
+
+def test_what_a_worker_makes_of_a_shard_comes_home(sides):
+    before = set_back(sides.data)
+    collected = outcome(sides.data.layout)
+    assert sides.home.prune() == 0
+    for shard in SHARED:
+        moved = sides.home.offer(shard)
+        assert moved.files == moved.moved > 1
+        again = sides.home.offer(shard)
+        assert (again.files, again.moved, again.bytes) == (moved.files, 0, 0)
+        sides.worker.take(shard)
+    assert outcome(sides.layout) == collected
+    work(sides, before)
+    for shard in SHARED:
+        sides.worker.give(shard)
+        sides.home.bring_home(shard)
+    assert outcome(sides.data.layout) == before
+    # The next day another process finds all in its place, and nothing is moved.
+    next_day = sides.side(sides.data.layout)
+    assert next_day.prune() == 0
+    for shard in SHARED:
+        assert next_day.offer(shard).moved == 0
+        assert sides.side(sides.layout).take(shard).moved == 0
+        assert sides.side(sides.layout).give(shard).moved == 0
+        assert next_day.bring_home(shard).moved == 0
+    # A worker that was never there gets all of it.
+    other = sides.side(replace(sides.data.layout, data=sides.layout.data.parent / "other"))
+    for shard in SHARED:
+        other.take(shard)
+    assert outcome(other._layout) == before
+
+
+def test_what_is_forgotten_at_home_leaves_the_store_and_the_worker(sides):
+    for shard in SHARED:
+        sides.home.offer(shard)
+        sides.worker.take(shard)
+        sides.worker.give(shard)
+    home, gone = sides.data.layout, sides.data.kept[0]
+    person = gone["person_id"]
+    for stage in ("collect", "detect"):
+        for shard in SHARED:
+            record = Record.read(home.record(stage, shard))
+            record.kept = [e for e in record.kept if e["person_id"] != person]
+            record.save(home.record(stage, shard))
+    for kind in ("images", "output"):
+        for split in ("train", "test"):
+            shutil.rmtree(home.data / kind / split / person)
+    left = outcome(home)
+    assert sides.home.prune() > 0
+    contents = {path.read_bytes() for path in home.data.rglob("*") if path.is_file()}
+    store = Blobs(sides.place)
+    fs, root = fsspec.core.url_to_fs(sides.place)
+    held = {fs.cat_file(f"{root}/blobs/{name[:2]}/{name}") for name in store.blobs()}
+    assert held <= contents
+    assert crop(gone) not in held
+    # Photographs and faces, and the records, which were written anew.
+    assert sides.worker.tidy() == 6 + 2 * SHARDS
+    assert outcome(sides.layout).keys() < left.keys()
+    for shard in SHARED:
+        sides.worker.take(shard)
+    assert outcome(sides.layout) == left
+
+
+def test_what_was_given_for_another_offer_does_not_come_back(of_folder):
+    sides, home = of_folder, of_folder.data.layout
+    sides.home.offer(0)
+    sides.worker.take(0)
+    sides.worker.give(0)
+    record = Record.read(home.record("collect", 0))
+    gone = record.kept.pop()
+    record.save(home.record("collect", 0))
+    home.crop(*place(gone)).unlink()
+    sides.home.offer(0)
+    with pytest.raises(ElencoError, match="nothing came back of shard 0 through"):
+        sides.home.bring_home(0)
+    sides.worker.take(0)
+    sides.worker.give(0)
+    sides.home.bring_home(0)
+    assert not home.crop(*place(gone)).exists()
+
+
+def test_a_flow_that_was_killed_finds_what_was_given_meanwhile(of_folder):
+    before = set_back(of_folder.data)
+    of_folder.home.offer(0)
+    of_folder.worker.take(0)
+    work(of_folder, before)
+    of_folder.worker.give(0)
+    # Another run, and another worker of it.
+    of_folder.side(of_folder.data.layout).prune()
+    of_folder.side(of_folder.data.layout).offer(0)
+    other = of_folder.side(replace(of_folder.layout, data=of_folder.layout.data.parent / "other"))
+    other.take(0)
+    assert other._layout.shard_npz(EMBEDDER, 0).exists()
+    of_folder.side(of_folder.data.layout).bring_home(0)
+    assert of_folder.data.layout.shard_npz(EMBEDDER, 0).exists()
+
+
+@pytest.mark.parametrize("path", ["models/x", "output/train/1/other.jpg", "state/tmdb/people/x"])
+def test_a_worker_can_change_nothing_but_what_comes_of_its_shard(of_folder, path, monkeypatch):
+    of_folder.home.offer(0)
+    of_folder.worker.take(0)
+    write_bytes(of_folder.layout.data / path, b"x")
+    strange = [of_folder.layout.data / path]
+    monkeypatch.setattr("elenco.handover.exchange.outputs", lambda *_: strange)
+    of_folder.worker.give(0)
+    before = outcome(of_folder.data.layout)
+    with pytest.raises(ElencoError, match="is no face, record or embedding of shard 0"):
+        of_folder.home.bring_home(0)
+    assert outcome(of_folder.data.layout) == before
+    assert not (of_folder.data.layout.data / path).exists()
+
+
+def test_a_list_that_leads_elsewhere_is_refused(of_folder):
+    of_folder.home.offer(0)
+    store = Blobs(of_folder.place)
+    name = "offers/tmdb/000.json"
+    good = store.read_document(name)
+    for bad in (b"[]", b"{}", good[:-9], good.replace(b'"images/', b'"../images/')):
+        store.write_document(name, bad)
+        with pytest.raises(ElencoError, match=r"offers/tmdb/000\.json can't be read"):
+            of_folder.worker.take(0)
+    store.write_document(name, good.replace(b'"format":1', b'"format":2'))
+    with pytest.raises(ElencoError, match="written by another release"):
+        of_folder.worker.take(0)
+
+
+def test_content_that_is_lost_or_damaged_is_said_and_mended_by_the_next_run(of_folder):
+    of_folder.home.offer(0)
+    store = Blobs(of_folder.place)
+    first, second = sorted(store.blobs())[:2]
+    store.delete([first])
+    with pytest.raises(Damaged, match=r"can't be had from .* is missing"):
+        of_folder.worker.take(0)
+    assert not [*of_folder.layout.data.glob("images/*/*/*")]
+    of_folder.side(of_folder.data.layout).prune()
+    of_folder.worker.take(0)
+    shutil.rmtree(of_folder.layout.data)
+    path = store.folder / "blobs" / second[:2] / second
+    path.write_bytes(b"x" * path.stat().st_size)
+    with pytest.raises(Damaged, match="is not what was stored"):
+        of_folder.worker.take(0)
+
+
+def test_a_directory_with_data_is_no_workers(of_folder):
+    of_folder.home.offer(0)
+    before = outcome(of_folder.data.layout)
+    for what in (lambda: of_folder.home.take(0), of_folder.home.tidy):
+        with pytest.raises(ConfigError, match="is no worker's directory"):
+            what()
+    assert outcome(of_folder.data.layout) == before
+
+
+def test_what_is_not_collected_or_not_offered_is_said(of_folder):
+    with pytest.raises(NotEnoughData, match="shard 7 is not collected"):
+        of_folder.home.offer(7)
+    with pytest.raises(ElencoError, match=r"has no offers/tmdb/007\.json"):
+        of_folder.worker.take(7)
+
+
+def test_a_killed_workers_leftovers_are_deleted(of_folder):
+    for shard in SHARED:
+        of_folder.home.offer(shard)
+        of_folder.worker.take(shard)
+    for path in ("images/train/1/.tmp-1234", "output/train/9/k0.jpg", "processed/x/shard-000.npz"):
+        write_bytes(of_folder.layout.data / path, b"x")
+    there = outcome(of_folder.data.layout)
+    assert of_folder.worker.tidy() == 3
+    assert outcome(of_folder.layout) == there
+    assert not os.path.lexists(of_folder.layout.data / "output/train/9")
