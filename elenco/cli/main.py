@@ -20,6 +20,8 @@ models = typer.Typer(help="Versions of the recogniser.", no_args_is_help=True)
 app.add_typer(models, name="models")
 curate = typer.Typer(help="Photographs that are left out, and why.", no_args_is_help=True)
 app.add_typer(curate, name="curate")
+alarms = typer.Typer(help="What tells a person that something is wrong.", no_args_is_help=True)
+app.add_typer(alarms, name="alarms")
 
 ConfigOption = Annotated[
     Path | None,
@@ -287,6 +289,14 @@ def run(
     from elenco.cli.ops import run_deployment
 
     run_deployment(flow, param or [], watch, config)
+
+
+@alarms.command("test")
+def alarms_test(config: ConfigOption = None) -> None:
+    """Have the Prefect server send a test to every address of alarms; exits 1 if it can't."""
+    from elenco.cli.ops import run_alarm_test
+
+    run_alarm_test(config)
 
 
 @curate.command("list")

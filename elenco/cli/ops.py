@@ -1,4 +1,4 @@
-"""`elenco up`, `down`, `deploy` and `run`.
+"""`elenco up`, `down`, `deploy`, `run` and `alarms test`.
 
 What talks to Prefect is in tasks/ops, loaded by name: the domain stays free of the orchestrator.
 """
@@ -47,8 +47,31 @@ def run_deploy(config: Path | None) -> None:
     _reach(settings)
     changes = _tasks("deploy").deploy(settings, application_root())
     print("\n".join(changes) if changes else "nothing has changed")
-    if not settings.alarms.webhook_url.get_secret_value():
-        print("elenco: alarms go nowhere: alarms.webhook_url is not set", file=sys.stderr)
+    if not settings.alarms.addresses:
+        print(
+            "elenco: alarms go nowhere: none of alarms.webhook_url, alarms.slack_url and "
+            "alarms.email_url is set",
+            file=sys.stderr,
+        )
+
+
+def run_alarm_test(config: Path | None) -> None:
+    """Send a test to every address that alarms go to; exits 1 unless all have taken it.
+
+    Raises:
+        ConfigError: no server is named, or no address is set.
+        OperationsError: the server is unreachable, or was not told of the addresses.
+    """
+    settings = load_settings(config)
+    _reach(settings)
+    server, alarm_test = _tasks("server"), _tasks("alarm_test")
+    with server.connected() as client:
+        outcomes = []
+        for kind, outcome in alarm_test.send(client, settings.alarms):
+            print(f"{kind}: {outcome}", flush=True)
+            outcomes.append(outcome)
+    if set(outcomes) != {alarm_test.SENT}:
+        sys.exit("elenco: not every address has taken the test")
 
 
 def run_deployment(flow: str, given: list[str], watch: bool, config: Path | None) -> None:

@@ -9,13 +9,15 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState, RunDeployment
+from prefect.events.actions import ActionTypes, ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger, Posture
 
 from elenco.settings import Alarms
-from tasks.ops.events import DRIFT, NOT_PROMOTED
+from tasks.ops.events import DRIFT, NOT_PROMOTED, TEST
+from tasks.ops.messages import MESSAGE, STATE, tell
 
 PREFIX = "elenco: "
+ALARM_TEST = f"{PREFIX}alarm test"
 RUN = "prefect.flow-run."
 Labels = dict[str, str | list[str]]
 
@@ -28,13 +30,13 @@ OURS = _tag("elenco")
 SCHEDULED = _tag("auto-scheduled")  # what Prefect gives to runs that a schedule made
 
 
-def wanted(alarms: Alarms, refresh: UUID, webhook: UUID | None) -> list[AutomationCore]:
+def wanted(alarms: Alarms, refresh: UUID, blocks: dict[str, UUID]) -> list[AutomationCore]:
     """All of them.
 
     Args:
         alarms: the settings.
         refresh: the deployment of `daily_refresh`.
-        webhook: the block of the address that alarms go to; None for none.
+        blocks: of the addresses that alarms go to, by kind.
     """
     of_refresh: Labels = {
         "prefect.resource.id": f"prefect.deployment.{refresh}",
@@ -47,14 +49,14 @@ def wanted(alarms: Alarms, refresh: UUID, webhook: UUID | None) -> list[Automati
     automations = [
         _automation(
             "a vanished run is crashed",
-            _crash(f"no heartbeat for {alarms.vanished_seconds} s: its worker has vanished"),
+            [_crash(f"no heartbeat for {alarms.vanished_seconds} s: its worker has vanished")],
             related=[OURS],
             after=("Running", "heartbeat"),
             absent=timedelta(seconds=alarms.vanished_seconds),
         ),
         _automation(
             "a run that never starts is crashed",
-            _crash(f"not started {alarms.unstarted_seconds} s after a worker took it"),
+            [_crash(f"not started {alarms.unstarted_seconds} s after a worker took it")],
             related=[OURS],
             after=("Pending", "Submitting"),
             absent=timedelta(seconds=alarms.unstarted_seconds),
@@ -62,38 +64,45 @@ def wanted(alarms: Alarms, refresh: UUID, webhook: UUID | None) -> list[Automati
         # Once: what takes the place of a scheduled refresh has not its tag.
         _automation(
             "a crashed refresh is run again",
-            again,
+            [again],
             related=[of_refresh, SCHEDULED],
             state="CRASHED",
         ),
     ]
-    if webhook is None:
-        return automations
+    return [*automations, *_alarms(alarms, of_refresh, blocks)] if blocks else automations
+
+
+def _alarms(alarms: Alarms, of_refresh: Labels, blocks: dict[str, UUID]) -> list[AutomationCore]:
+    def run(alarm: str, state: str = "", event: str = "*") -> AutomationCore:
+        actions = tell(blocks, alarm, STATE)
+        return _automation(f"alarm {alarm}", actions, related=[OURS], state=state, event=event)
+
+    def said(alarm: str, event: str) -> AutomationCore:
+        trigger = EventTrigger(posture=Posture.Reactive, expect={event}, within=timedelta(0))
+        actions = tell(blocks, alarm, MESSAGE)
+        return AutomationCore(name=f"{PREFIX}alarm {alarm}", trigger=trigger, actions=actions)
+
     silence = f"no refresh has finished for {alarms.silence_hours:g} hours"
     return [
-        *automations,
-        _automation(
-            "alarm failed", _call(webhook, "failed", _STATE), related=[OURS], state="FAILED"
-        ),
-        _automation(
-            "alarm crashed", _call(webhook, "crashed", _STATE), related=[OURS], state="CRASHED"
-        ),
-        _automation("alarm late", _call(webhook, "late", _STATE), related=[OURS], event="Late"),
+        run("failed", state="FAILED"),
+        run("crashed", state="CRASHED"),
+        run("late", event="Late"),
         _automation(
             "alarm silence",
-            _call(webhook, "silence", silence),
+            tell(blocks, "silence", silence),
             related=[of_refresh],
             state="COMPLETED",
             absent=timedelta(hours=alarms.silence_hours),
         ),
-        _event("alarm not promoted", NOT_PROMOTED, _call(webhook, "not promoted", _MESSAGE)),
-        _event("alarm drift", DRIFT, _call(webhook, "drift", _MESSAGE)),
+        said("not promoted", NOT_PROMOTED),
+        said("drift", DRIFT),
+        said("test", TEST),
     ]
 
 
 def _automation(
     name: str,
-    action: ActionTypes,
+    actions: list[ActionTypes],
     *,
     related: list[Labels],
     state: str = "",
@@ -115,32 +124,11 @@ def _automation(
         expect={f"{RUN}{event}"},
         within=absent or timedelta(0),
     )
-    return AutomationCore(name=f"{PREFIX}{name}", trigger=trigger, actions=[action])
-
-
-def _event(name: str, event: str, action: ActionTypes) -> AutomationCore:
-    trigger = EventTrigger(posture=Posture.Reactive, expect={event}, within=timedelta(0))
-    return AutomationCore(name=f"{PREFIX}{name}", trigger=trigger, actions=[action])
+    return AutomationCore(name=f"{PREFIX}{name}", trigger=trigger, actions=actions)
 
 
 def _crash(message: str) -> ChangeFlowRunState:
     return ChangeFlowRunState(name=None, state=StateType.CRASHED, message=message, force=False)
-
-
-_MESSAGE = "{{ event.payload.message }}"
-_STATE = (
-    "{{ flow.name }} {{ flow_run.name }}: {{ flow_run.state.name }}"
-    "{% if flow_run.state.message %}: {{ flow_run.state.message }}{% endif %}"
-)
-
-
-def _call(webhook: UUID, kind: str, text: str) -> ActionTypes:
-    # `tojson` quotes whatever a message holds, so that what is sent is always JSON.
-    payload = (
-        f"{{% set text %}}{text}{{% endset %}}"
-        f'{{"alarm": {json.dumps(kind)}, "text": {{{{ ("Elenco, {kind}: " ~ text) | tojson }}}}}}'
-    )
-    return CallWebhook(block_document_id=webhook, payload=payload)
 
 
 def apply(client: SyncPrefectClient, automations: list[AutomationCore]) -> list[str]:

@@ -9,32 +9,34 @@ from prefect.workers.process import ProcessWorker
 
 from elenco.ops.services import POOL
 from elenco.settings import Settings
-from tasks.ops import automations, deployments, limits, webhook
+from tasks.ops import addresses, automations, deployments, limits
 from tasks.ops.server import connected
 
 
 def deploy(settings: Settings, root: Path) -> list[str]:
     """Work pool, limits, deployments with their schedules, automations; what was changed.
 
-    Without `alarms.webhook_url` nobody is told anything; the runs are looked after all the same.
+    Without an address for alarms nobody is told anything; the runs are looked after all the same.
 
     Args:
         settings: schedule and alarms.
         root: the checkout; its prefect.yaml lists the deployments. The working directory.
 
     Raises:
-        ConfigError: no server is named, or a cron line is none.
+        ConfigError: no server is named, a cron line is none, or no mail can be sent by the address
+            for it.
         OperationsError: the server is unreachable, or refuses.
     """
+    addresses.check(settings.alarms)
     with connected() as client:
         done = [_pool(client), *limits.apply(client)]
         release = deployments.release(root)
         for one in deployments.wanted(root, settings, release):
             done.append(deployments.apply(client, one, settings))
         refresh = client.read_deployment_by_name("daily_refresh/daily_refresh")
-        block, said = webhook.apply(client, settings.alarms.webhook_url)
-        done.append(said)
-        done += automations.apply(client, automations.wanted(settings.alarms, refresh.id, block))
+        blocks, said = addresses.apply(client, settings.alarms)
+        done += said
+        done += automations.apply(client, automations.wanted(settings.alarms, refresh.id, blocks))
     return [line for line in done if line]
 
 

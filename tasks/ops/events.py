@@ -4,6 +4,7 @@ from typing import Any
 
 from prefect.events import emit_event
 
+TEST = "elenco.alarm.test"
 NOT_PROMOTED = "elenco.refresh.not-promoted"
 DRIFT = "elenco.refresh.drift"
 

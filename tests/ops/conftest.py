@@ -28,6 +28,8 @@ from elenco.demo.server import DemoServer
 from elenco.demo.synthetic import SyntheticCast
 from elenco.ops import postgres
 from elenco.ops.errors import OperationsError
+from tests.ops import sinks as others
+from tests.ops.sinks import Sinks
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -36,6 +38,8 @@ MANY = 1_000_000
 HEAVY = pytest.mark.skipif(
     os.environ.get("ELENCO_OPS_TESTS") != "1", reason="takes minutes: make ops-test"
 )
+# Settings of a place whose alarms go nowhere.
+NOWHERE = {f"ELENCO_ALARMS__{k}_URL_FILE": "/dev/null" for k in ("WEBHOOK", "SLACK", "EMAIL")}
 HELD_REFRESH = '''"""Stands for the refresh: it runs for as long as a file is there."""
 
 import time
@@ -278,6 +282,13 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.fixture(scope="session")
+def sinks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sinks]:
+    """Of mail, and of what goes to Slack."""
+    with others.running(tmp_path_factory.mktemp("sinks")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
 def held_server() -> Iterator[tuple[HeldCast, DemoServer]]:
     cast = HeldCast(PEOPLE)
     with running(cast, rate_per_second=None) as server:
@@ -287,13 +298,16 @@ def held_server() -> Iterator[tuple[HeldCast, DemoServer]]:
 
 @pytest.fixture(scope="session")
 def place(
-    open_folder: Path, sink: Sink, held_server: tuple[HeldCast, DemoServer]
+    open_folder: Path, sink: Sink, sinks: Sinks, held_server: tuple[HeldCast, DemoServer]
 ) -> Iterator[Place]:
     """A topology that is up, with the shortest times that Prefect allows."""
-    (open_folder / "webhook").write_text(f"{sink.url}\n")
+    addresses = dict(zip(NOWHERE, (sink.url, sinks.slack.url, sinks.mail.url), strict=True))
+    for variable, url in addresses.items():
+        (open_folder / variable).write_text(f"{url}\n")
     there = make_place(
         open_folder / "place",
-        ELENCO_ALARMS__WEBHOOK_URL_FILE=str(open_folder / "webhook"),
+        **sinks.environment,
+        **{variable: str(open_folder / variable) for variable in addresses},
         ELENCO_ALARMS__VANISHED_SECONDS="60",
         ELENCO_ALARMS__UNSTARTED_SECONDS="60",
         ELENCO_ALARMS__SILENCE_HOURS="0.02",

@@ -150,7 +150,8 @@ def main(work: Path) -> None:
     make_secret(work / "secrets" / "server_auth", "elenco:")
     make_secret(work / "secrets" / "database_password")
     make_secret(work / "secrets" / "tmdb_token")
-    (work / "secrets" / "webhook_url").touch()
+    for name in ("webhook_url", "slack_url", "email_url"):
+        (work / "secrets" / name).touch()
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     database = start_database(work)
     server, setup, worker = (Container(n, services[n], work) for n in ("server", "setup", "worker"))

@@ -63,7 +63,7 @@ def test_every_container_can_do_no_more_than_it_needs(name):
 def test_secrets_come_from_files_and_nowhere_else(name):
     service = SERVICES[name]
     for variable, value in service.get("environment", {}).items():
-        if re.search("PASSWORD|AUTH_STRING|TOKEN|WEBHOOK", variable):
+        if re.search("PASSWORD|AUTH_STRING|TOKEN|ALARMS", variable):
             assert variable.endswith("_FILE")
             assert value.removeprefix("/run/secrets/") in service["secrets"]
     assert set(service["secrets"]) <= set(COMPOSE["secrets"])
@@ -141,6 +141,8 @@ def test_containers_and_processes_are_the_same_topology(tmp_path):
         mine, theirs = set(service.environment), set(container["environment"])
         assert theirs - mine - {"PREFECT_SERVER_UI_STATIC_DIRECTORY"} <= {
             "ELENCO_TMDB__TOKEN_FILE",
+            "ELENCO_ALARMS__EMAIL_URL_FILE",
+            "ELENCO_ALARMS__SLACK_URL_FILE",
             "ELENCO_ALARMS__WEBHOOK_URL_FILE",
             "PREFECT_SERVER_ANALYTICS_ENABLED",
         }

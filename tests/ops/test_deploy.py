@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.ops.conftest import HEAVY, ROOT, Place, Sink, until
+from tests.ops.conftest import HEAVY, NOWHERE, ROOT, Place, Sink, until
 
 pytestmark = pytest.mark.timeout(600)
 FLOWS = sorted(path.stem for path in (ROOT / "flows").glob("[!_]*.py"))
@@ -16,7 +16,9 @@ LOOKED_AFTER = [
     "a run that never starts is crashed",
     "a vanished run is crashed",
 ]
-ALARMS = [f"alarm {k}" for k in ("crashed", "drift", "failed", "late", "not promoted", "silence")]
+ALARMS = [
+    f"alarm {k}" for k in ("crashed", "drift", "failed", "late", "not promoted", "silence", "test")
+]
 
 
 def test_a_second_deploy_changes_nothing(place: Place):
@@ -75,13 +77,15 @@ def test_the_form_in_the_interface_says_what_each_parameter_is(place: Place, flo
 def test_what_the_server_does_by_itself(place: Place):
     names = sorted(a["name"] for a in place.api("automations/filter", {}))
     assert names == sorted(f"elenco: {name}" for name in LOOKED_AFTER + ALARMS)
-    without = place.elenco("deploy", ELENCO_ALARMS__WEBHOOK_URL_FILE="/dev/null")
+    without = place.elenco("deploy", **NOWHERE)
     assert "alarms go nowhere" in without.stderr
     names = sorted(a["name"] for a in place.api("automations/filter", {}))
     assert names == sorted(f"elenco: {name}" for name in LOOKED_AFTER)
     again = place.elenco("deploy")
-    assert "webhook created" in again.stdout
+    for kind in ("webhook", "Slack", "e-mail"):
+        assert f"alarms by {kind} created" in again.stdout
     assert "s3cret" not in again.stdout + again.stderr
+    assert "s3cr3t" not in again.stdout + again.stderr
 
 
 # What `daily_refresh` does at its end, on a day on which all went wrong.

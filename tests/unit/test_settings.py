@@ -82,3 +82,33 @@ def test_the_token_does_not_show(monkeypatch):
     settings = load_settings(CONFIG / "default.toml")
     assert "hush" not in repr(settings) + str(settings) + settings.model_dump_json()
     assert settings.tmdb.token.get_secret_value() == "hush-hush"
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [
+        ("webhook_url", "hush.example.com/hook"),
+        ("webhook_url", "https://hush.example.com/a b"),
+        ("slack_url", "https://hush.example.com/services/T1/B1/x"),
+        ("slack_url", "http://hooks.slack.com/services/T1/B1/hush"),
+        ("slack_url", "https://hooks.slack.com/services/T1/hush"),
+        ("email_url", "ops@hush.example.com"),
+        ("email_url", "smtp://user:hush@smtp.example.com"),
+    ],
+)
+def test_an_address_for_alarms_that_is_none_is_said_without_it(monkeypatch, key, wrong):
+    monkeypatch.setenv(f"ELENCO_ALARMS__{key.upper()}", wrong)
+    with pytest.raises(ConfigError, match=rf"alarms\.{key}: .*not of the form") as caught:
+        load_settings(CONFIG / "default.toml")
+    assert "\n" not in str(caught.value)
+    assert "hush" not in f"{caught.value} {caught.value.__context__}"
+
+
+def test_addresses_for_alarms_are_known_by_kind_and_do_not_show(monkeypatch, tmp_path):
+    assert load_settings(CONFIG / "default.toml").alarms.addresses == {}
+    (tmp_path / "slack").write_text("https://hooks.slack.com/services/T1/B1/hush\n")
+    monkeypatch.setenv("ELENCO_ALARMS__SLACK_URL_FILE", str(tmp_path / "slack"))
+    monkeypatch.setenv("ELENCO_ALARMS__EMAIL_URL", "mailtos://user:hush@smtp.example.com")
+    alarms = load_settings(CONFIG / "default.toml").alarms
+    assert list(alarms.addresses) == ["Slack", "e-mail"]
+    assert "hush" not in f"{alarms!r} {alarms.addresses} {alarms.model_dump_json()}"
