@@ -56,21 +56,16 @@ def _misread(url: SecretStr) -> bool:
     recipients = [
         one for key in ("to", "cc", "bcc") for one in ",".join(given.get(key, [])).split(",")
     ]
-    return authority.count("@") > 1 or any("@" not in one for one in recipients if one)
+    return authority.count("@") > 1 or any(one.count("@") != 1 for one in recipients if one)
 
 
 def apply(client: SyncPrefectClient, alarms: Alarms) -> tuple[dict[str, UUID], list[str]]:
-    """Store those that are set, delete the others; the block of each kind, and what was done."""
+    """Store those that are set; the block of each kind, and what was done."""
     blocks: dict[str, UUID] = {}
     done = []
-    for kind, (_, name) in BLOCKS.items():
+    for kind, url in alarms.addresses.items():
+        _, name = BLOCKS[kind]
         there = _read(client, kind, secret=True)
-        url = alarms.addresses.get(kind)
-        if url is None:
-            if there is not None:
-                client.delete_block_document(there.id)
-                done.append(f"alarms by {kind} deleted")
-            continue
         block = _block(kind, url)
         if there is not None and there.data["url"] == block.url.get_secret_value():
             blocks[kind] = there.id
@@ -78,6 +73,14 @@ def apply(client: SyncPrefectClient, alarms: Alarms) -> tuple[dict[str, UUID], l
         blocks[kind] = block.save(name, overwrite=True, _sync=True)  # pyright: ignore[reportCallIssue]
         done.append(f"alarms by {kind} {'changed' if there is not None else 'created'}")
     return blocks, done
+
+
+def forget(client: SyncPrefectClient, alarms: Alarms) -> list[str]:
+    """Delete those that are not set, when no automation uses them any more; what was done."""
+    gone = {id: kind for id, kind in stored(client).items() if kind not in alarms.addresses}
+    for identity in gone:
+        client.delete_block_document(identity)
+    return [f"alarms by {kind} deleted" for kind in gone.values()]
 
 
 def stored(client: SyncPrefectClient) -> dict[UUID, str]:

@@ -94,4 +94,4 @@ def _outcome(answer: dict[str, Any]) -> str:
     if answer["event"] == FAILED:
         return f"not sent: /events of the interface says why, as {FAILED}"
     status = answer["payload"].get("status_code", 200)
-    return SENT if status < 400 else f"not taken: HTTP status {status}"
+    return SENT if 200 <= status < 300 else f"not taken: HTTP status {status}"

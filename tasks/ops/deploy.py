@@ -37,6 +37,7 @@ def deploy(settings: Settings, root: Path) -> list[str]:
         blocks, said = addresses.apply(client, settings.alarms)
         done += said
         done += automations.apply(client, automations.wanted(settings.alarms, refresh.id, blocks))
+        done += addresses.forget(client, settings.alarms)
     return [line for line in done if line]
 
 
