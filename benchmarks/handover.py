@@ -26,6 +26,7 @@ import numpy as np
 from elenco.blobs import Blobs
 from elenco.fingerprint import bytes_sha256
 from elenco.handover.exchange import Exchange, Moved
+from elenco.handover.upkeep import prune
 from elenco.layout import Layout
 from elenco.records import Record
 from elenco.storage import write_bytes
@@ -59,7 +60,7 @@ def handed(
     """Seconds and files of each step, by processes that know nothing of the day before."""
     here = Exchange(Blobs(place), home, "facenet")
     there = Exchange(Blobs(place), worker, "facenet")
-    here.prune()
+    prune(here)
     taken = [timed(lambda: here.offer(0)), timed(lambda: there.take(0))]
     work()
     return [*taken, timed(lambda: there.give(0)), timed(lambda: here.bring_home(0))]

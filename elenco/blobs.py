@@ -21,7 +21,7 @@ THREADS = min(8, 2 * (os.cpu_count() or 1))  # that put and get side by side
 # What is a disk's own trouble, which the command line tells of.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@")
+_PASSWORD = re.compile(r"://[^@]*:[^@]*@")  # a secret key may hold a slash
 
 
 class Damaged(ElencoError):
@@ -140,9 +140,9 @@ class Blobs:
     def documents(self, folder: str) -> list[str]:
         """The paths of the documents in a folder, relative to it, sorted. Raises ElencoError."""
         return sorted(
-            name
+            path[len(f"{self._root}/{folder}/") :]
             for path in self._sizes(folder)
-            if not (name := path[len(f"{self._root}/{folder}/") :]).startswith(TEMPORARY)
+            if not path.rpartition("/")[2].startswith(TEMPORARY)
         )
 
     def read_document(self, path: str, size: int | None = None) -> bytes | None:

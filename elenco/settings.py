@@ -147,6 +147,8 @@ class Scale(Section):
     def _store_is_of_other_machines(self) -> "Scale":
         if self.store and not (self.runner == "dask" and self.dask_address):
             raise ValueError("store is for the workers at dask_address, and runner is to be dask")
+        if self.store and "://" not in self.store and not Path(self.store).is_absolute():
+            raise ValueError("store is an address, or a whole path that every machine has")
         return self
 
 
@@ -341,4 +343,5 @@ def _one_line(error: ValidationError, *section: str) -> str:
     key = ".".join(keys)
     if first["type"] == "extra_forbidden":
         return f"there is no setting {key}: see config/default.toml for those there are"
-    return f"setting {key}: {first['msg']} (set it in the config file or as {variable})"
+    said = first["msg"].removeprefix("Value error, ")
+    return f"setting {key}: {said} (set it in the config file or as {variable})"

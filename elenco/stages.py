@@ -12,20 +12,26 @@ def still_there(ref: ShardRef | DatasetRef, layout: Layout) -> bool:
     if isinstance(ref, DatasetRef):
         return all((layout.data / path).exists() for path in (ref.train, ref.test))
     path = layout.data / ref.path
-    if not path.exists():
+    if not is_what_it_says(ref, layout):
         return False
-    if ref.stage == "embed":
-        return file_sha256(path) == ref.digest
-    record = Record.read(path)
-    if record is not None and any(skip.reason in PASSING for skip in record.skipped):
+    record = Record.read(path) if ref.stage != "embed" else None
+    if record is None:
+        return True
+    if any(skip.reason in PASSING for skip in record.skipped):
         return False  # what could not be had then may be had now
     file = layout.image if ref.stage == "collect" else layout.crop
-    return (
-        record is not None
-        and record.complete
-        and record.digest() == ref.digest
-        and all(file(e["split"], e["person_id"], e["key"]).exists() for e in record.kept)
+    return record.complete and all(
+        file(e["split"], e["person_id"], e["key"]).exists() for e in record.kept
     )
+
+
+def is_what_it_says(ref: ShardRef, layout: Layout) -> bool:
+    """Whether the file that a reference names is there, with the digest that it names."""
+    path = layout.data / ref.path
+    if ref.stage == "embed":
+        return path.exists() and file_sha256(path) == ref.digest
+    record = Record.read(path)
+    return record is not None and record.digest() == ref.digest
 
 
 def shard_refs(stage: str, shards: int, layout: Layout) -> list[ShardRef]:

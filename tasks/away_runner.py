@@ -8,14 +8,18 @@ from typing import Any
 
 import dask
 from distributed import Future
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import RunInput
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
+from elenco.errors import ElencoError
+from elenco.handover.upkeep import prune, sign, tidy
 from elenco.layout import Layout
 from elenco.progress import say
 from elenco.settings import Settings
+from elenco.stages import is_what_it_says
 from tasks.dask_runner import ClusterRunner, ShardFuture, look
 from tasks.handover import at_worker, exchange_of
 
@@ -35,7 +39,8 @@ class AwayRunner(ClusterRunner):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._exchange = exchange_of(settings, Layout.of(settings))
+        self._layout = Layout.of(settings)
+        self._exchange = exchange_of(settings, self._layout)
         self._here = ThreadPoolTaskRunner(max_workers=1)
         self._bringing = ThreadPoolExecutor(BRINGING)
         self._hosts: list[list[str]] = []
@@ -64,22 +69,23 @@ class AwayRunner(ClusterRunner):
             future.wait()
             return future
         before = parameters[name]
-        if isinstance(before, AwayFuture):
-            shard = before.shard
-        elif isinstance(before, PrefectFuture):
+        if isinstance(before, PrefectFuture) and not isinstance(before, AwayFuture):
             # Its state, for a future of a thread here means nothing elsewhere.
             parameters = parameters | {name: before.state}
-            shard = before.result().shard if before.state.is_completed() else None
-        else:
-            shard = before.shard
-        if shard is None:  # a failure before it, which Prefect passes on
-            return self._here.submit(task, parameters, wait_for, dependencies)
+            if not before.state.is_completed():  # a failure before it, which Prefect passes on
+                return self._here.submit(task, parameters, wait_for, dependencies)
+            before = before.result()
         if not isinstance(before, AwayFuture):
-            self._exchange.offer(shard)
-        with dask.annotate(workers=self._workers_of(shard), allow_other_workers=True):  # pyright: ignore[reportPrivateImportUsage]
+            self._exchange.offer(before.shard)
+        # A stored answer would say nothing of another machine's disk; what is stored of the shard
+        # tells what is left to do.
+        task = task.with_options(cache_policy=NO_CACHE, persist_result=False)
+        workers = {"workers": self._workers_of(before.shard), "allow_other_workers": True}
+        with dask.annotate(**(workers if workers["workers"] else {})):  # pyright: ignore[reportPrivateImportUsage]
             future = super().submit(task, parameters, wait_for, dependencies)
-        away = AwayFuture(future.task_run_id, future.wrapped_future, shard)
-        future.wrapped_future.add_done_callback(partial(self._bring, away))
+        wrapped = future.wrapped_future
+        away = AwayFuture(future.task_run_id, wrapped, before.shard, self._layout)
+        wrapped.add_done_callback(partial(self._bring, away))
         return away
 
     def _workers_of(self, shard: int) -> list[str]:
@@ -88,16 +94,28 @@ class AwayRunner(ClusterRunner):
             found = self.client.scheduler_info(n_workers=-1)["workers"]
             by_host = sorted((worker["host"], address) for address, worker in found.items())
             self._hosts = [[a for h, a in by_host if h == host] for host, _ in by_host]
-        return self._hosts[shard % len(self._hosts)]
+        return self._hosts[shard % len(self._hosts)] if self._hosts else []
 
     def _bring(self, away: "AwayFuture", future: Future) -> None:
-        def bring() -> None:
-            if future.status == "finished" and future.result().is_completed():
-                self._exchange.bring_home(away.shard)
+        if future.status not in ("finished", "lost", "pending"):
+            away.home.set_result(None)  # it has failed, which its result says
+            return
 
-        def tell(done: Promise[None]) -> None:
+        def bring() -> bool:
+            """Whether that is all; else its worker has died since, and Dask does it again."""
+            if future.status != "finished":
+                future.add_done_callback(partial(self._bring, away))
+                return False
+            if future.result().is_completed():
+                self._exchange.bring_home(away.shard)
+            return True
+
+        def tell(done: Promise[bool]) -> None:
             error = done.exception()
-            away.home.set_exception(error) if error else away.home.set_result(None)
+            if error is not None:
+                away.home.set_exception(error)
+            elif done.result():
+                away.home.set_result(None)
 
         self._bringing.submit(bring).add_done_callback(tell)
 
@@ -105,8 +123,10 @@ class AwayRunner(ClusterRunner):
         """As of any cluster; where nobody is at work, store and workers forget what has gone."""
         found: dict[str, Any] = self.client.run(look, None, on_error="return")  # pyright: ignore[reportAssignmentType]
         if all(answer == (True, False) for answer in found.values()):
-            gone = self._exchange.prune()
-            tidied: dict[str, Any] = self.client.run(_tidy, self._settings, on_error="return")  # pyright: ignore[reportAssignmentType]
+            gone, word = prune(self._exchange), sign(self._exchange)
+            tidied: dict[str, Any] = self.client.run(  # pyright: ignore[reportAssignmentType]
+                _tidy, self._settings, word, on_error="return"
+            )
             failed = {w: answer for w, answer in tidied.items() if isinstance(answer, Exception)}
             if failed:
                 return failed
@@ -124,23 +144,30 @@ class AwayFuture(ShardFuture):
         home: done when its files are here.
     """
 
-    def __init__(self, task_run_id: Any, wrapped_future: Future, shard: int) -> None:
+    def __init__(
+        self, task_run_id: Any, wrapped_future: Future, shard: int, layout: Layout
+    ) -> None:
         super().__init__(task_run_id=task_run_id, wrapped_future=wrapped_future)
         self.shard = shard
         self.home: Promise[None] = Promise()
+        self._layout = layout
 
-    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> Any:
-        """As of any future.
+    def answer(self, timeout: float | None, raise_on_failure: bool) -> Any:
+        """As of any shard.
 
         Raises:
-            WorkersLost: as of any shard on a cluster.
-            ElencoError: its files can't be had from the store.
+            ElencoError: its files can't be had from the store, or are not those of the result.
         """
-        answer = super().result(timeout, raise_on_failure)
+        answer = super().answer(timeout, raise_on_failure)
         self.home.result(timeout)
+        if raise_on_failure and not is_what_it_says(answer, self._layout):
+            raise ElencoError(
+                f"what came home of shard {self.shard + 1} ({answer.path}) is not what a worker "
+                "said it made: run the same command again"
+            )
         return answer
 
 
-def _tidy(settings: Settings) -> int:
+def _tidy(settings: Settings, word: str) -> int:
     """On a worker: delete what no shard needs; how many files."""
-    return exchange_of(settings, at_worker(settings)).tidy()
+    return tidy(exchange_of(settings, at_worker(settings)), word)

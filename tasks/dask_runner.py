@@ -134,7 +134,7 @@ class ShardFuture(PrefectDaskFuture[Any]):
             WorkersLost: one worker after the other died of it, or the cluster is gone.
         """
         try:
-            return super().result(timeout, raise_on_failure)
+            return self.answer(timeout, raise_on_failure)
         except KilledWorker as error:
             raise WorkersLost(
                 f"{error.allowed_failures + 1} Dask workers died while they worked on "
@@ -145,6 +145,10 @@ class ShardFuture(PrefectDaskFuture[Any]):
                 "the Dask scheduler is gone: start it and its workers, then run again; what is "
                 "done is kept"
             ) from None
+
+    def answer(self, timeout: float | None, raise_on_failure: bool) -> Any:
+        """The result, with Dask's own errors."""
+        return super().result(timeout, raise_on_failure)
 
 
 class OneGpu(Nanny):

@@ -18,7 +18,6 @@ from tasks.progress import progress_artifact
     task_run_name=of_shard("embed", "detected", "faces"),
     cache_policy=ByContent(
         stage="embed",
-        away=True,
         depends=lambda i: (
             stage.EMBED_VERSION,
             i["detected"].digest,

@@ -16,7 +16,6 @@ from tasks.progress import progress_artifact
     task_run_name=of_shard("detect", "collected", "photos"),
     cache_policy=ByContent(
         stage="detect",
-        away=True,
         depends=lambda i: (
             stage.DETECT_VERSION,
             i["collected"].digest,

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from elenco.blobs import Blobs
+from elenco.errors import ElencoError
 from elenco.handover.exchange import Exchange
 from elenco.layout import Layout
+from elenco.progress import say
 from elenco.settings import Settings
 from elenco.types import ShardRef
 
@@ -28,8 +30,13 @@ def handed_over(ref: ShardRef, settings: Settings) -> Iterator[Layout]:
     exchange.take(ref.shard)
     try:
         yield layout
-    finally:
-        exchange.give(ref.shard)
+    except BaseException:
+        try:
+            exchange.give(ref.shard)
+        except (ElencoError, OSError) as error:  # the first one says why
+            say(f"what was done of shard {ref.shard + 1} is lost: {error}")
+        raise
+    exchange.give(ref.shard)
 
 
 def at_worker(settings: Settings) -> Layout:

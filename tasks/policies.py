@@ -29,13 +29,10 @@ class ByContent(CachePolicy):
     Attributes:
         stage: names the folder of keys.
         depends: task inputs -> the values that the output depends on, the version among them.
-        away: the task may run where this disk is not seen (`scale.store`). There it asks what is
-            stored of the shard instead, which tells what is left to do.
     """
 
     stage: str = ""
     depends: Callable[[dict[str, Any]], tuple[Any, ...]] = lambda inputs: ()
-    away: bool = False
 
     def compute_key(
         self,
@@ -48,13 +45,10 @@ class ByContent(CachePolicy):
         settings: Settings = inputs["settings"]
         where = str(settings.paths.data.resolve()), str(settings.paths.models.resolve())
         key = f"{self.stage}-{digest(where, settings.source_id, *self.depends(inputs))}"
-        return f"{key}-{uuid4().hex}" if self._is_outdated(key, settings) else key
-
-    def _is_outdated(self, key: str, settings: Settings) -> bool:
-        if self.away and settings.scale.store:
-            return True
         store = get_result_store()
-        return store.exists(key) and not still_there(store.read(key).result, Layout.of(settings))
+        if store.exists(key) and not still_there(store.read(key).result, Layout.of(settings)):
+            return f"{key}-{uuid4().hex}"
+        return key
 
 
 def retry_unreachable(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

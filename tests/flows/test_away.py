@@ -129,12 +129,19 @@ def test_a_machine_that_is_lost_is_replaced_by_the_other(away: Away, refreshed: 
     assert outputs(home) == outputs(refreshed)
 
 
-def test_a_store_that_is_away_ends_the_run_with_one_line(away: Away):
+def test_what_can_not_be_used_ends_the_run_with_one_line(away: Away):
     home = away.home
-    home.environment["ELENCO_SCALE__STORE"] = "s3://no-such-bucket/x"
+    (away.workers[1] / "file").write_text("")
     with machines(away.notes, home, away.workers) as (address, _):
         home.environment["ELENCO_SCALE__DASK_ADDRESS"] = address
-        done = away.refresh()
-    assert done.returncode == 1
-    assert "s3://no-such-bucket/x can't be used" in done.stderr.strip().splitlines()[-1]
-    assert "Traceback" not in done.stderr
+        for variable, wrong, says in (
+            ("STORE", "s3://no-such-bucket/x", "s3://no-such-bucket/x can't be used"),
+            ("WORKER_DATA", "file/x", "file/x can't be used (Not a directory)"),
+        ):
+            was = home.environment.get(f"ELENCO_SCALE__{variable}", "data/worker")
+            home.environment[f"ELENCO_SCALE__{variable}"] = wrong
+            done = away.refresh()
+            home.environment[f"ELENCO_SCALE__{variable}"] = was
+            assert done.returncode == 1
+            assert says in done.stderr.strip().splitlines()[-1]
+            assert "Traceback" not in done.stderr

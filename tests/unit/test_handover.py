@@ -3,9 +3,11 @@
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import fsspec
 import pytest
@@ -13,6 +15,8 @@ import pytest
 from elenco.blobs import Blobs, Damaged
 from elenco.errors import ConfigError, ElencoError, NotEnoughData
 from elenco.handover.exchange import Exchange
+from elenco.handover.upkeep import prune, sign, tidy
+from elenco.handover.worker import clear, open_worker
 from elenco.layout import Layout
 from elenco.records import Record
 from elenco.storage import write_bytes
@@ -64,7 +68,7 @@ class Sides:
 
     @property
     def layout(self) -> Layout:
-        return self.worker._layout
+        return self.worker.layout
 
 
 @pytest.fixture
@@ -105,10 +109,28 @@ def work(sides: Sides, before: dict[str, bytes]) -> None:
             write_bytes(sides.layout.data / path, content)
 
 
+def forget(home: Layout, person: str) -> int:
+    """Delete a person at home, the npz of their shard with them; the shard."""
+    (shard,) = (n for n in SHARED if person in people(home, n))
+    for stage in ("collect", "detect"):
+        record = Record.read(home.record(stage, shard))
+        record.kept = [entry for entry in record.kept if entry["person_id"] != person]
+        record.save(home.record(stage, shard))
+    for kind in ("images", "output"):
+        for split in ("train", "test"):
+            shutil.rmtree(home.data / kind / split / person)
+    home.shard_npz(EMBEDDER, shard).unlink()
+    return shard
+
+
+def people(home: Layout, shard: int) -> set[str]:
+    return {entry["person_id"] for entry in Record.read(home.record("collect", shard)).kept}
+
+
 def test_what_a_worker_makes_of_a_shard_comes_home(sides):
     before = set_back(sides.data)
     collected = outcome(sides.data.layout)
-    assert sides.home.prune() == 0
+    assert prune(sides.home) == 0
     for shard in SHARED:
         moved = sides.home.offer(shard)
         assert moved.files == moved.moved > 1
@@ -123,17 +145,18 @@ def test_what_a_worker_makes_of_a_shard_comes_home(sides):
     assert outcome(sides.data.layout) == before
     # The next day another process finds all in its place, and nothing is moved.
     next_day = sides.side(sides.data.layout)
-    assert next_day.prune() == 0
+    assert prune(next_day) == 0
     for shard in SHARED:
         assert next_day.offer(shard).moved == 0
-        assert sides.side(sides.layout).take(shard).moved == 0
-        assert sides.side(sides.layout).give(shard).moved == 0
+        worker = sides.side(sides.layout)
+        assert worker.take(shard).moved == 0
+        assert worker.give(shard).moved == 0
         assert next_day.bring_home(shard).moved == 0
     # A worker that was never there gets all of it.
     other = sides.side(replace(sides.data.layout, data=sides.layout.data.parent / "other"))
     for shard in SHARED:
         other.take(shard)
-    assert outcome(other._layout) == before
+    assert outcome(other.layout) == before
 
 
 def test_what_is_forgotten_at_home_leaves_the_store_and_the_worker(sides):
@@ -143,28 +166,44 @@ def test_what_is_forgotten_at_home_leaves_the_store_and_the_worker(sides):
         sides.worker.give(shard)
     home, gone = sides.data.layout, sides.data.kept[0]
     person = gone["person_id"]
-    for stage in ("collect", "detect"):
-        for shard in SHARED:
-            record = Record.read(home.record(stage, shard))
-            record.kept = [e for e in record.kept if e["person_id"] != person]
-            record.save(home.record(stage, shard))
-    for kind in ("images", "output"):
-        for split in ("train", "test"):
-            shutil.rmtree(home.data / kind / split / person)
+    forget(home, person)
     left = outcome(home)
-    assert sides.home.prune() > 0
+    assert prune(sides.home) > 0
     contents = {path.read_bytes() for path in home.data.rglob("*") if path.is_file()}
     store = Blobs(sides.place)
     fs, root = fsspec.core.url_to_fs(sides.place)
     held = {fs.cat_file(f"{root}/blobs/{name[:2]}/{name}") for name in store.blobs()}
     assert held <= contents
     assert crop(gone) not in held
-    # Photographs and faces, and the records, which were written anew.
-    assert sides.worker.tidy() == 6 + 2 * SHARDS
+    # Photographs and faces, the shard's records and embeddings.
+    assert tidy(sides.worker, sign(sides.home)) == 6 + 3
     assert outcome(sides.layout).keys() < left.keys()
     for shard in SHARED:
         sides.worker.take(shard)
     assert outcome(sides.layout) == left
+
+
+def test_a_worker_that_gives_late_brings_nobody_back(of_folder):
+    """It has lost touch with the flow, and not with the store, while somebody was forgotten."""
+    sides, home = of_folder, of_folder.data.layout
+    person = sides.data.kept[0]["person_id"]
+    (shard,) = (n for n in SHARED if person in people(home, n))
+    sides.home.offer(shard)
+    sides.worker.take(shard)
+    forget(home, person)
+    prune(sides.home)
+    sides.home.offer(shard)
+    left = outcome(home)
+    sides.worker.give(shard)
+    with pytest.raises(ElencoError, match=f"nothing came back of shard {shard}"):
+        sides.home.bring_home(shard)
+    # Nor does one that was not there to be tidied, and whose work fails.
+    late = sides.side(sides.layout)
+    late.take(shard)
+    late.give(shard)
+    sides.home.bring_home(shard)
+    assert outcome(home) == left
+    assert not home.shard_npz(EMBEDDER, shard).exists()
 
 
 def test_what_was_given_for_another_offer_does_not_come_back(of_folder):
@@ -192,11 +231,11 @@ def test_a_flow_that_was_killed_finds_what_was_given_meanwhile(of_folder):
     work(of_folder, before)
     of_folder.worker.give(0)
     # Another run, and another worker of it.
-    of_folder.side(of_folder.data.layout).prune()
+    prune(of_folder.side(of_folder.data.layout))
     of_folder.side(of_folder.data.layout).offer(0)
     other = of_folder.side(replace(of_folder.layout, data=of_folder.layout.data.parent / "other"))
     other.take(0)
-    assert other._layout.shard_npz(EMBEDDER, 0).exists()
+    assert other.layout.shard_npz(EMBEDDER, 0).exists()
     of_folder.side(of_folder.data.layout).bring_home(0)
     assert of_folder.data.layout.shard_npz(EMBEDDER, 0).exists()
 
@@ -238,19 +277,26 @@ def test_content_that_is_lost_or_damaged_is_said_and_mended_by_the_next_run(of_f
     with pytest.raises(Damaged, match=r"can't be had from .* is missing"):
         of_folder.worker.take(0)
     assert not [*of_folder.layout.data.glob("images/*/*/*")]
-    of_folder.side(of_folder.data.layout).prune()
+    prune(of_folder.side(of_folder.data.layout))
     of_folder.worker.take(0)
     shutil.rmtree(of_folder.layout.data)
     path = store.folder / "blobs" / second[:2] / second
     path.write_bytes(b"x" * path.stat().st_size)
     with pytest.raises(Damaged, match="is not what was stored"):
         of_folder.worker.take(0)
+    prune(of_folder.side(of_folder.data.layout))
+    of_folder.worker.take(0)
+    path.write_bytes(b"cut short")  # which a listing shows
+    shutil.rmtree(of_folder.layout.data)
+    prune(of_folder.side(of_folder.data.layout))
+    of_folder.worker.take(0)
 
 
 def test_a_directory_with_data_is_no_workers(of_folder):
     of_folder.home.offer(0)
     before = outcome(of_folder.data.layout)
-    for what in (lambda: of_folder.home.take(0), of_folder.home.tidy):
+    word = sign(of_folder.home)
+    for what in (lambda: of_folder.home.take(0), lambda: tidy(of_folder.home, word)):
         with pytest.raises(ConfigError, match="is no worker's directory"):
             what()
     assert outcome(of_folder.data.layout) == before
@@ -270,6 +316,54 @@ def test_a_killed_workers_leftovers_are_deleted(of_folder):
     for path in ("images/train/1/.tmp-1234", "output/train/9/k0.jpg", "processed/x/shard-000.npz"):
         write_bytes(of_folder.layout.data / path, b"x")
     there = outcome(of_folder.data.layout)
-    assert of_folder.worker.tidy() == 3
+    assert tidy(of_folder.worker, sign(of_folder.home)) == 3
     assert outcome(of_folder.layout) == there
     assert not os.path.lexists(of_folder.layout.data / "output/train/9")
+
+
+def test_a_worker_that_sees_another_store_is_told_so_and_keeps_what_it_has(of_folder, tmp_path):
+    of_folder.home.offer(0)
+    of_folder.worker.take(0)
+    there = outcome(of_folder.layout)
+    other = Exchange(Blobs(str(tmp_path / "other")), of_folder.layout, EMBEDDER)
+    with pytest.raises(ConfigError, match="is not the store that the flow uses"):
+        tidy(other, sign(of_folder.home))
+    assert outcome(of_folder.layout) == there
+
+
+def test_documents_of_others_are_passed_over(of_folder):
+    of_folder.home.offer(0)
+    for name in ("offers/tmdb/.DS_Store", "offers/x", "given/tmdb/.tmp-12", "given/tmdb/a.json"):
+        write_bytes(Path(of_folder.place) / name, b"x")
+    prune(of_folder.home)
+    of_folder.worker.take(0)
+    assert tidy(of_folder.worker, sign(of_folder.home)) == 0
+
+
+def test_workers_of_one_machine_may_begin_at_once(home, tmp_path):
+    for number in range(20):
+        layout = replace(home.layout, data=tmp_path / f"worker-{number}")
+        begin = Barrier(4)
+
+        def work(layout: Layout = layout, begin: Barrier = begin) -> None:
+            begin.wait()
+            open_worker(layout)
+            clear(layout.data, {})
+
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(work) for _ in range(4)]:
+                done.result()
+        assert {path.name for path in layout.data.iterdir()} == {"worker.json", "worker.lock"}
+
+
+def test_a_directory_that_can_not_be_written_to_says_which(home, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"file/worker can't be used \(Not a directory\)"):
+        open_worker(replace(home.layout, data=tmp_path / "file" / "worker"))
+
+
+@pytest.mark.parametrize("place", ["s3://key:se/cret@bucket/x", "https://me:secret@host/x"])
+def test_a_key_in_an_address_is_refused_and_not_shown(place):
+    with pytest.raises(ConfigError, match="holds a password") as caught:
+        Blobs(place)
+    assert "cret" not in str(caught.value)

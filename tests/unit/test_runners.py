@@ -12,7 +12,8 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from elenco.errors import ConfigError, Locked
+from elenco.errors import ConfigError, ElencoError, Locked
+from elenco.layout import Layout
 from elenco.settings import Settings
 from tasks.runners import choose_runner
 from tests.flows.conftest import ROOT, free_port
@@ -37,6 +38,87 @@ def test_without_the_extra_it_says_how_to_get_it(settings, monkeypatch, absent):
     monkeypatch.setitem(sys.modules, absent, None)
     with pytest.raises(ConfigError, match=r"pip install 'elenco\[dask\]'"):
         choose_runner(scaled(settings), threads=3)
+
+
+@pytest.mark.parametrize(("store", "kind"), [("", "ClusterRunner"), ("memory://x", "AwayRunner")])
+def test_machines_without_a_shared_disk_have_a_runner_of_their_own(settings, store, kind):
+    pytest.importorskip("prefect_dask", reason="needs the extra: pip install 'elenco[dask]'")
+    runner = choose_runner(scaled(settings, dask_address="tcp://x:1", store=store), threads=3)
+    assert type(runner).__name__ == kind
+
+
+class Result:
+    """A future of Dask's, as far as a shard that comes home asks it."""
+
+    def __init__(self, status: str) -> None:
+        self.status, self.key, self.later = status, "detect_shard-1", []
+
+    def add_done_callback(self, callback) -> None:
+        self.later.append(callback)
+
+    def result(self):
+        return self
+
+    def is_completed(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def away(settings, monkeypatch):
+    """A runner outside of any cluster, and the shards that it brought home."""
+    pytest.importorskip("prefect_dask", reason="needs the extra: pip install 'elenco[dask]'")
+    place = {"dask_address": "tcp://x:1", "store": "memory://x"}
+    runner, brought = choose_runner(scaled(settings, **place), threads=3), []
+    monkeypatch.setattr(runner._exchange, "bring_home", brought.append)
+    return runner, brought
+
+
+def shard_of(result: Result, settings: Settings):
+    from tasks.away_runner import AwayFuture
+
+    return AwayFuture(None, result, 3, Layout.of(settings))
+
+
+def test_a_shard_whose_worker_dies_before_it_is_home_comes_when_it_is_done_again(away, settings):
+    runner, brought = away
+    result = Result("lost")
+    shard = shard_of(result, settings)
+    runner._bring(shard, result)
+    deadline = time.monotonic() + 30
+    while not result.later:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert not shard.home.done()
+    assert brought == []
+    result.status = "finished"
+    result.later.pop()(result)
+    shard.home.result(30)
+    assert brought == [3]
+
+
+@pytest.mark.parametrize("status", ["error", "cancelled"])
+def test_a_shard_that_failed_is_not_waited_for_even_when_the_run_is_over(away, settings, status):
+    runner, brought = away
+    runner._bringing.shutdown()
+    result = Result(status)
+    shard = shard_of(result, settings)
+    runner._bring(shard, result)
+    shard.home.result(0)
+    assert brought == []
+
+
+def test_a_shard_that_can_not_come_home_says_why(away, settings, monkeypatch):
+    runner, _ = away
+
+    def fails(_: int) -> None:
+        raise ElencoError("the bucket is away")
+
+    monkeypatch.setattr(runner._exchange, "bring_home", fails)
+    result = Result("finished")
+    shard = shard_of(result, settings)
+    runner._bring(shard, result)
+    with pytest.raises(ElencoError, match="the bucket is away"):
+        shard.home.result(30)
 
 
 @pytest.fixture

@@ -112,3 +112,15 @@ def test_addresses_for_alarms_are_known_by_kind_and_do_not_show(monkeypatch, tmp
     alarms = load_settings(CONFIG / "default.toml").alarms
     assert list(alarms.addresses) == ["Slack", "e-mail"]
     assert "hush" not in f"{alarms!r} {alarms.addresses} {alarms.model_dump_json()}"
+
+
+def test_a_store_of_shards_needs_the_workers_that_use_it(monkeypatch):
+    monkeypatch.setenv("ELENCO_SCALE__STORE", "s3://bucket/work")
+    with pytest.raises(ConfigError, match=r"scale: store is for the workers at dask_address"):
+        load_settings(CONFIG / "default.toml")
+    monkeypatch.setenv("ELENCO_SCALE__RUNNER", "dask")
+    monkeypatch.setenv("ELENCO_SCALE__DASK_ADDRESS", "tcp://first:8786")
+    assert load_settings(CONFIG / "default.toml").scale.store == "s3://bucket/work"
+    monkeypatch.setenv("ELENCO_SCALE__STORE", "work")
+    with pytest.raises(ConfigError, match="an address, or a whole path"):
+        load_settings(CONFIG / "default.toml")
