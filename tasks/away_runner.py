@@ -70,6 +70,7 @@ class AwayRunner(ClusterRunner):
             return future
         before = parameters[name]
         if isinstance(before, PrefectFuture) and not isinstance(before, AwayFuture):
+            before.wait()
             # Its state, for a future of a thread here means nothing elsewhere.
             parameters = parameters | {name: before.state}
             if not before.state.is_completed():  # a failure before it, which Prefect passes on

@@ -5,8 +5,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -119,6 +121,22 @@ def test_a_shard_that_can_not_come_home_says_why(away, settings, monkeypatch):
     runner._bring(shard, result)
     with pytest.raises(ElencoError, match="the bucket is away"):
         shard.home.result(30)
+
+
+def test_what_follows_a_failure_here_is_not_sent_away(away, monkeypatch):
+    """Prefect passes the failure on; nothing is offered, and nobody waits for a worker."""
+    from prefect.futures import PrefectConcurrentFuture
+    from prefect.states import Failed
+
+    runner, _ = away
+    submitted: list[dict] = []
+    monkeypatch.setattr(runner._exchange, "offer", lambda _: pytest.fail("offered"))
+    monkeypatch.setattr(runner._here, "submit", lambda _task, given, *_: submitted.append(given))
+    work: Future = Future()
+    failed = PrefectConcurrentFuture(uuid4(), work)
+    work.set_result(Failed(message="the source is away"))
+    runner.submit(None, {"collected": failed, "settings": None})
+    assert submitted[0]["collected"].is_failed()
 
 
 @pytest.fixture
