@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from distributed import Future, Nanny, Worker
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import RunInput
@@ -140,7 +141,8 @@ class ShardFuture(PrefectDaskFuture[Any]):
                 f"{error.allowed_failures + 1} Dask workers died while they worked on "
                 f"{error.task}: see their logs and memory, then run again; what is done is kept"
             ) from None
-        except CancelledError:
+        # Whether the client knows it yet, or asks for the result at that moment.
+        except (CancelledError, CommClosedError):
             raise WorkersLost(
                 "the Dask scheduler is gone: start it and its workers, then run again; what is "
                 "done is kept"
