@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.request import Request, urlopen
 
 import fsspec
 import pytest
@@ -26,6 +27,9 @@ def s3_bucket(name: str) -> Iterator[dict[str, str]]:
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     running.start()
+    # What it knows is the process's: buckets of a server before it are there.
+    reset = Request(f"{environment['AWS_ENDPOINT_URL']}/moto-api/reset", method="POST")
+    urlopen(reset, timeout=30).close()
     try:
         with pytest.MonkeyPatch.context() as patch:
             for variable, value in environment.items():
