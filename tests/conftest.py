@@ -1,6 +1,8 @@
 """What every test has: a clean environment, and the shared photographs where they are."""
 
+import atexit
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,27 @@ from elenco.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End when all is said, without Python's own last steps.
+
+    Dask and fsspec leave daemon threads in this process, and now and then one of them crashes while
+    Python 3.11 takes itself apart, after the last test (seen with PYTHONFAULTHANDLER).
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(config.stash.get(_STATUS, pytest.ExitCode.INTERNAL_ERROR))
+
+
+_STATUS = pytest.StashKey[int]()
 
 
 @pytest.fixture(autouse=True)
