@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,12 +112,12 @@ def s3_server() -> Iterator[None]:
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, stdout=quiet, stderr=quiet) as server:
         try:
-            for _ in range(100):
-                try:
-                    fsspec.filesystem("s3", skip_instance_cache=True).mkdir("bucket")
+            for _ in range(300):
+                with suppress(ConnectionRefusedError):
+                    socket.create_connection(("127.0.0.1", port)).close()
                     break
-                except Exception:
-                    time.sleep(0.1)
+                time.sleep(0.1)
+            fsspec.filesystem("s3").mkdir("bucket")
             yield
         finally:
             server.terminate()

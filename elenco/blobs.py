@@ -8,6 +8,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -92,7 +93,9 @@ class Blobs:
                     if self.folder is None:
                         self._fs.put_file(str(file), path)  # an object is whole or not there
                     else:
-                        _write(source, Path(path))
+                        Path(path).parent.mkdir(parents=True, exist_ok=True)
+                        with _whole(Path(path)) as sink:
+                            shutil.copyfileobj(source, sink, BLOCK)
             except ElencoError:
                 if file.exists():
                     raise
@@ -111,18 +114,13 @@ class Blobs:
             Damaged: it is missing, or has another digest.
             OSError: the disk is full.
         """
-        temporary = target.parent / f"{TEMPORARY}{os.urandom(8).hex()}"
         found = hashlib.sha256()
-        try:
-            with temporary.open("xb") as file:
-                for block in self._blocks(sha256):
-                    found.update(block)
-                    file.write(block)
+        with _whole(target) as file:
+            for block in self._blocks(sha256):
+                found.update(block)
+                file.write(block)
             if found.hexdigest() != sha256:
                 raise Damaged(f"content {sha256} is not what was stored")
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def digest(self, sha256: str) -> str:
         """sha256 (hex) of what is stored under a name. Raises Damaged if there is nothing."""
@@ -224,14 +222,16 @@ class Blobs:
             ) from None
 
 
-def _write(source: BinaryIO, target: Path) -> None:
-    """A file, whole or not at all; `Blobs.write_document` syncs all of them at once."""
+@contextmanager
+def _whole(target: Path) -> Iterator[BinaryIO]:
+    """A file that takes the target's place when all of it is written, and is gone if it is not.
+
+    `Blobs.write_document` syncs what it names, all at once.
+    """
     temporary = target.parent / f"{TEMPORARY}{os.urandom(8).hex()}"
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with temporary.open("xb") as sink:
-            while block := source.read(BLOCK):
-                sink.write(block)
+        with temporary.open("xb") as file:
+            yield file
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -11,27 +11,31 @@ def still_there(ref: ShardRef | DatasetRef, layout: Layout) -> bool:
     """Whether everything that a stage's answer names is on disk, with the digest it names."""
     if isinstance(ref, DatasetRef):
         return all((layout.data / path).exists() for path in (ref.train, ref.test))
-    path = layout.data / ref.path
-    if not is_what_it_says(ref, layout):
-        return False
-    record = Record.read(path) if ref.stage != "embed" else None
-    if record is None:
-        return True
-    if any(skip.reason in PASSING for skip in record.skipped):
+    if ref.stage == "embed":
+        return is_what_it_says(ref, layout)
+    record = _record_of(ref, layout)
+    if record is not None and any(skip.reason in PASSING for skip in record.skipped):
         return False  # what could not be had then may be had now
     file = layout.image if ref.stage == "collect" else layout.crop
-    return record.complete and all(
-        file(e["split"], e["person_id"], e["key"]).exists() for e in record.kept
+    return (
+        record is not None
+        and record.complete
+        and all(file(e["split"], e["person_id"], e["key"]).exists() for e in record.kept)
     )
 
 
 def is_what_it_says(ref: ShardRef, layout: Layout) -> bool:
     """Whether the file that a reference names is there, with the digest that it names."""
+    if ref.stage != "embed":
+        return _record_of(ref, layout) is not None
     path = layout.data / ref.path
-    if ref.stage == "embed":
-        return path.exists() and file_sha256(path) == ref.digest
-    record = Record.read(path)
-    return record is not None and record.digest() == ref.digest
+    return path.exists() and file_sha256(path) == ref.digest
+
+
+def _record_of(ref: ShardRef, layout: Layout) -> Record | None:
+    """The record that a reference names, if it has the digest that it names."""
+    record = Record.read(layout.data / ref.path)
+    return record if record is not None and record.digest() == ref.digest else None
 
 
 def shard_refs(stage: str, shards: int, layout: Layout) -> list[ShardRef]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import dask
-from distributed import Future
+from distributed import Client, Future
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import RunInput
 from prefect.futures import PrefectFuture
@@ -81,21 +81,22 @@ class AwayRunner(ClusterRunner):
         # A stored answer would say nothing of another machine's disk; what is stored of the shard
         # tells what is left to do.
         task = task.with_options(cache_policy=NO_CACHE, persist_result=False)
-        workers = {"workers": self._workers_of(before.shard), "allow_other_workers": True}
-        with dask.annotate(**(workers if workers["workers"] else {})):  # pyright: ignore[reportPrivateImportUsage]
+        with dask.annotate(**self._place_of(before.shard)):  # pyright: ignore[reportPrivateImportUsage]
             future = super().submit(task, parameters, wait_for, dependencies)
         wrapped = future.wrapped_future
         away = AwayFuture(future.task_run_id, wrapped, before.shard, self._layout)
         wrapped.add_done_callback(partial(self._bring, away))
         return away
 
-    def _workers_of(self, shard: int) -> list[str]:
-        """The workers of the machine that had the shard the last time, if these are the same."""
+    def _place_of(self, shard: int) -> dict[str, Any]:
+        """Dask's words for the machine that had the shard the last time, if these are the same."""
         if not self._hosts:
             found = self.client.scheduler_info(n_workers=-1)["workers"]
             by_host = sorted((worker["host"], address) for address, worker in found.items())
             self._hosts = [[a for h, a in by_host if h == host] for host, _ in by_host]
-        return self._hosts[shard % len(self._hosts)] if self._hosts else []
+        if not self._hosts:  # all have gone: whichever comes
+            return {}
+        return {"workers": self._hosts[shard % len(self._hosts)], "allow_other_workers": True}
 
     def _bring(self, away: "AwayFuture", future: Future) -> None:
         if future.status not in ("finished", "lost", "pending"):
@@ -120,12 +121,12 @@ class AwayRunner(ClusterRunner):
 
         self._bringing.submit(bring).add_done_callback(tell)
 
-    def ask_workers(self) -> dict[str, Any]:
+    def ask_workers(self, client: Client) -> dict[str, Any]:
         """As of any cluster; where nobody is at work, store and workers forget what has gone."""
-        found: dict[str, Any] = self.client.run(look, None, on_error="return")  # pyright: ignore[reportAssignmentType]
+        found: dict[str, Any] = client.run(look, None, on_error="return")  # pyright: ignore[reportAssignmentType]
         if all(answer == (True, False) for answer in found.values()):
             gone, word = prune(self._exchange), sign(self._exchange)
-            tidied: dict[str, Any] = self.client.run(  # pyright: ignore[reportAssignmentType]
+            tidied: dict[str, Any] = client.run(  # pyright: ignore[reportAssignmentType]
                 _tidy, self._settings, word, on_error="return"
             )
             failed = {w: answer for w, answer in tidied.items() if isinstance(answer, Exception)}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from distributed import Future, Nanny, Worker
+from distributed import Client, Future, Nanny, Worker
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 from prefect.client.orchestration import get_client
@@ -90,13 +90,13 @@ class ClusterRunner(DaskTaskRunner):
                 "start one (prefect server start) and set PREFECT_API_URL to it"
             )
         try:
-            self.client  # noqa: B018
+            client = self.client
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"no Dask scheduler answers at {address}: start one (dask scheduler), or correct "
                 f"scale.dask_address ({type(error).__name__})"
             ) from None
-        found = self.ask_workers()
+        found = self.ask_workers(client)
         if not found:
             raise ConfigError(f"the Dask scheduler at {address} has no workers: start dask worker")
         for worker, answer in found.items():
@@ -119,10 +119,10 @@ class ClusterRunner(DaskTaskRunner):
                     "restart the worker"
                 )
 
-    def ask_workers(self) -> dict[str, Any]:
+    def ask_workers(self, client: Client) -> dict[str, Any]:
         """Each worker's answer: whether it sees the data directory, and is at work; or an error."""
         with _sign(self._settings.paths.data) as sign:
-            return self.client.run(look, sign, on_error="return")  # pyright: ignore[reportReturnType]
+            return client.run(look, sign, on_error="return")  # pyright: ignore[reportReturnType]
 
 
 class ShardFuture(PrefectDaskFuture[Any]):

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from elenco.errors import ConfigError
+from elenco.errors import ConfigError, NotEnoughData
 from elenco.handover.exchange import GIVEN, OFFERS, Exchange
-from elenco.handover.shard_files import File, inputs
+from elenco.handover.shard_files import File
 from elenco.handover.worker import clear, open_worker
 
 SIGN = "sign"
@@ -24,15 +24,17 @@ def prune(home: Exchange) -> int:
     store = home.store
     store.prepare(OFFERS, GIVEN)
     home.stored = store.blobs()
-    needed = set[str]()
+    needed, current = set[str](), dict[str, str]()
     for own, shard in _documents(home, OFFERS):
-        if inputs(own.layout, shard):
+        try:
             own.offer(shard)
-            needed |= {file.sha256 for file in own.offered(shard)[0].values()}
-        else:  # collected no more
+        except NotEnoughData:  # collected no more
             store.remove_document(own.name(OFFERS, shard))
+            continue
+        files, current[own.name(GIVEN, shard)] = own.offered(shard)
+        needed |= {file.sha256 for file in files.values()}
     for own, shard in _documents(home, GIVEN):
-        files = _pending(own, shard)
+        files = _pending(own, shard, current.get(own.name(GIVEN, shard)))
         if files:
             needed |= {file.sha256 for file in files.values()}
         else:
@@ -85,11 +87,9 @@ def _documents(side: Exchange, kind: str) -> Iterator[tuple[Exchange, int]]:
             yield own, int(match[2])
 
 
-def _pending(home: Exchange, shard: int) -> dict[str, File] | None:
-    """What was given, is whole in the store, and is not all at home."""
-    if home.store.read_document(home.name(OFFERS, shard)) is None:
-        return None
-    files = home.given(shard, home.offered(shard)[1])
+def _pending(home: Exchange, shard: int, photographs: str | None) -> dict[str, File] | None:
+    """What was given for these photographs, is whole in the store, and is not all at home."""
+    files = None if photographs is None else home.given(shard, photographs)
     if not files or any(home.stored.get(f.sha256) != f.size for f in files.values()):
         return None
     return None if all(file.is_there(home.layout.data) for file in files.values()) else files

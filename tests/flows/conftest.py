@@ -117,10 +117,11 @@ def cast_server() -> Iterator[CastServer]:
 
 @dataclass
 class Workplace:
-    """A data and a models directory, and the environment that commands run with."""
+    """A data and a models directory, and the environment and folder that commands run in."""
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    cwd: Path = ROOT
 
     @property
     def data(self) -> Path:
@@ -135,7 +136,7 @@ class Workplace:
         return subprocess.run(
             [ELENCO, *arguments],
             env=self.environment | environment,
-            cwd=ROOT,
+            cwd=self.cwd,
             capture_output=True,
             text=True,
             timeout=300,
@@ -146,7 +147,7 @@ class Workplace:
         return subprocess.Popen(
             [ELENCO, *arguments],
             env=self.environment,
-            cwd=ROOT,
+            cwd=self.cwd,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

@@ -3,14 +3,13 @@
 import os
 import re
 import signal
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import ELENCO, ROOT, CastServer, Workplace
+from tests.flows.conftest import ROOT, CastServer, Workplace
 from tests.flows.test_dask import (
     Notes,
     machines,
@@ -41,16 +40,6 @@ class Away:
     workers: tuple[Path, Path]
     notes: Notes
 
-    def refresh(self) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [ELENCO, "refresh"],
-            env=self.home.environment,
-            cwd=self.home.folder,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
     def files(self, worker: int) -> dict[str, bytes]:
         """What a worker has."""
         root = self.workers[worker] / WORKER_DATA
@@ -67,6 +56,7 @@ def away(tmp_path, prefect_api, cast_server: CastServer, s3, request) -> Away:
         "ELENCO_PATHS__MODELS": "models",
         "ELENCO_SCALE__STORE": f"s3://elenco-work/{tmp_path.name}",
     }
+    place.cwd = place.folder
     workers = tmp_path / "a", tmp_path / "b"
     for folder in (place.folder, *workers):
         folder.mkdir()
@@ -79,7 +69,7 @@ def test_shards_go_through_a_bucket_and_come_home(away: Away, refreshed: Workpla
     home = away.home
     with machines(away.notes, home, away.workers) as (address, _):
         home.environment["ELENCO_SCALE__DASK_ADDRESS"] = address
-        done = away.refresh()
+        done = home.elenco("refresh")
         assert done.returncode == 0, done.stderr
         assert outputs(home) == outputs(refreshed)
         there = away.files(0) | away.files(1)
@@ -88,7 +78,7 @@ def test_shards_go_through_a_bucket_and_come_home(away: Away, refreshed: Workpla
         assert faces <= there.keys()
 
         # The next day nothing is new, whichever of the two looks at a shard.
-        again = away.refresh()
+        again = home.elenco("refresh")
         assert again.returncode == 0, again.stderr
         assert "nothing new" in again.stdout
         assert away.files(0) | away.files(1) == there
@@ -96,15 +86,9 @@ def test_shards_go_through_a_bucket_and_come_home(away: Away, refreshed: Workpla
 
         # What is forgotten at home is gone from the workers with the next refresh.
         person = sorted(p.name for p in home.data.glob("images/train/*"))[0]
-        forget = subprocess.run(
-            [ELENCO, "forget", person],
-            env=home.environment,
-            cwd=home.folder,
-            capture_output=True,
-            text=True,
-        )
+        forget = home.elenco("forget", person)
         assert forget.returncode == 0, forget.stderr
-        last = away.refresh()
+        last = home.elenco("refresh")
         assert last.returncode == 0, last.stderr
         assert re.search(
             r"deleted what no shard needs: \d+ in the store, \d+ at workers", last.stderr
@@ -120,9 +104,7 @@ def test_a_machine_that_is_lost_is_replaced_by_the_other(away: Away, refreshed: 
     home = away.home
     with machines(away.notes, home, away.workers) as (address, _):
         home.environment["ELENCO_SCALE__DASK_ADDRESS"] = address
-        with subprocess.Popen(
-            [ELENCO, "refresh"], env=home.environment, cwd=home.folder, stdout=subprocess.DEVNULL
-        ) as run:
+        with home.start("refresh") as run:
             _, pid = stopped_in_the_middle(away.notes)
             os.killpg(os.getpgid(pid), signal.SIGKILL)
             assert run.wait(240) == 0
@@ -140,7 +122,7 @@ def test_what_can_not_be_used_ends_the_run_with_one_line(away: Away):
         ):
             was = home.environment.get(f"ELENCO_SCALE__{variable}", "data/worker")
             home.environment[f"ELENCO_SCALE__{variable}"] = wrong
-            done = away.refresh()
+            done = home.elenco("refresh")
             home.environment[f"ELENCO_SCALE__{variable}"] = was
             assert done.returncode == 1
             assert says in done.stderr.strip().splitlines()[-1]
