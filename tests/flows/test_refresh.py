@@ -9,7 +9,14 @@ import pytest
 
 from elenco.publication import FORMS
 from elenco.storage import read_json, read_npz
-from tests.flows.conftest import PEOPLE, CastServer, Workplace, get_json, make_workplace
+from tests.flows.conftest import (
+    PEOPLE,
+    CastServer,
+    Workplace,
+    artifacts,
+    get_json,
+    make_workplace,
+)
 
 
 def images(place: Workplace, kind: str) -> set[Path]:
@@ -128,10 +135,9 @@ def test_what_was_deleted_is_made_again_and_nothing_else(
 
 
 def test_every_flow_of_the_run_ends_with_a_report(refreshed, prefect_api):
-    artifacts = get_json(f"{prefect_api}/artifacts/filter", {"limit": 200})
-    reports = {a["key"]: a["data"] for a in artifacts if a["type"] == "markdown"}
     keys = {"daily-refresh", "train-recogniser", "publish-model", "over-days"}
-    assert keys <= set(reports)
+    reports = artifacts(prefect_api, *keys)
+    assert set(reports) == keys
     assert "| promoted | v000001 | 12 |" in reports["over-days"]
     assert "data:image/png" in reports["over-days"]
     summary = reports["daily-refresh"]

@@ -8,7 +8,7 @@ import time
 
 from elenco.lock import hold
 from elenco.settings import load_settings
-from tests.flows.conftest import ROOT, get_json
+from tests.flows.conftest import ROOT, artifacts, get_json
 from tests.small_data import SmallData
 
 RUN = "from flows.enforce_retention import enforce_retention as f; print(f(wait_minutes={}))"
@@ -44,9 +44,7 @@ def test_what_is_too_old_goes_and_the_report_says_how_much(tmp_path, prefect_api
     assert done.returncode == 0, done.stderr
     assert "{'photographs': 3, 'crops': 3, 'embeddings': 3, 'entries': 6}" in done.stdout
     assert not list((tmp_path / "data").rglob("1"))
-    artifacts = get_json(f"{prefect_api}/artifacts/filter", {"limit": 200})
-    [report] = [a["data"] for a in artifacts if a["key"] == "enforce-retention"]
-    assert "| photographs | 3 |" in report
+    assert "| photographs | 3 |" in artifacts(prefect_api, "enforce-retention")["enforce-retention"]
     state = newest_state(prefect_api)
     assert state["name"] == "Completed"
     assert state["message"] == "deleted: 3 photographs, 3 crops, 3 embeddings, 6 entries"

@@ -10,7 +10,7 @@ from elenco.demo.synthetic import SyntheticCast
 from elenco.xray.burn_in import burnt_in
 from elenco.xray.files import read_xray
 from elenco.xray.outputs import output_paths
-from tests.flows.conftest import PEOPLE, ROOT, get_json
+from tests.flows.conftest import PEOPLE, ROOT, artifacts, get_json
 
 RUN = """
 import sys
@@ -65,18 +65,16 @@ def test_who_is_in_a_film(tmp_path, refreshed, prefect_api):
     people_seen = read_xray(tmp_path / "movie").people
     assert {person.id for person in people_seen} == shown
     assert people_seen[0].character
-    runs = get_json(f"{prefect_api}/flow_runs/filter", {"limit": 50})
-    [run] = [run for run in runs if run["name"] == "annotate film.mp4"]
+    named_so = {"flow_runs": {"name": {"any_": ["annotate film.mp4"]}}}
+    [run] = get_json(f"{prefect_api}/flow_runs/filter", named_so)
     assert f"{len(people_seen)} named" in run["state"]["message"]
-    artifacts = get_json(f"{prefect_api}/artifacts/filter", {"limit": 200})
-    [report] = [a["data"] for a in artifacts if a["key"] == "annotate-video"]
-    [table] = [a["data"] for a in artifacts if a["key"] == "annotate-video-screen-time"]
-    assert shown <= {row["id"] for row in json.loads(table)}
-    [link] = [a["data"] for a in artifacts if a["key"] == "annotate-video-player"]
-    assert (tmp_path / "movie" / "index.html").as_uri() in link
+    key = "annotate-video"
+    said = artifacts(prefect_api, key, f"{key}-screen-time", f"{key}-player")
+    assert shown <= {row["id"] for row in json.loads(said[f"{key}-screen-time"])}
+    assert (tmp_path / "movie" / "index.html").as_uri() in said[f"{key}-player"]
     assert burnt_in(tmp_path / "movie" / "annotated.mp4")
     for word in ("film.mp4", people_seen[0].name, "given", "data:image/"):
-        assert word in report
+        assert word in said[key]
 
     done = refreshed.elenco("xray", str(cast_file), "--out", str(tmp_path / "bad"))
     assert done.returncode == 1
