@@ -1,11 +1,12 @@
 """What handing a shard over through a store takes, beside the work that is done on it.
 
-    python benchmarks/handover.py [--photographs 2000]
+    python benchmarks/handover.py [--photographs 2000] [--far 10]
 
 A shard's photographs (50 kB each) are offered, taken by a worker, and what comes of them (a crop of
 20 kB each, the record, the embeddings) is given and brought home: through a folder, and through a
-server that speaks S3 (moto, in a process of its own on this machine, so that its time counts too).
-Then once more with nothing new, as on a day without change. The contents are noise.
+server that speaks S3 (moto, in a process of its own on this machine, so that its time counts too),
+there and behind a proxy that holds back all that passes for `--far` milliseconds each way. Each
+once more with nothing new, as on a day without change. The contents are noise.
 """
 
 import argparse
@@ -16,12 +17,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import fsspec
 import numpy as np
+from s3fs import S3FileSystem
 
 from elenco.blobs import Blobs
 from elenco.fingerprint import bytes_sha256
@@ -37,13 +39,17 @@ PHOTOGRAPH, CROP, ROW = 50_000, 20_000, 4_096  # bytes
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=int, default=2000)
-    count = parser.parse_args().photographs
+    parser.add_argument("--far", type=float, default=10, help="milliseconds, each way")
+    given = parser.parse_args()
+    count = given.photographs
     print(f"{count} photographs in a shard, {os.cpu_count()} cores: seconds (files moved)")
-    print(f"{'':16}{'offer':>16}{'take':>16}{'give':>16}{'home':>16}")
+    print(f"{'':20}{'offer':>16}{'take':>16}{'give':>16}{'home':>16}")
     with tempfile.TemporaryDirectory() as folder:
         measure("folder", str(Path(folder) / "store"), Path(folder) / "1", count)
         with s3_server():
             measure("S3", "s3://bucket/work", Path(folder) / "2", count)
+        with s3_server(given.far):
+            measure(f"S3, {given.far:g} ms", "s3://bucket/work", Path(folder) / "3", count)
 
 
 def measure(name: str, place: str, folder: Path, count: int) -> None:
@@ -74,7 +80,7 @@ def timed(step: Callable[[], Moved]) -> tuple[float, Moved]:
 
 def show(name: str, steps: list[tuple[float, Moved]]) -> None:
     cells = (f"{seconds:.2f} ({moved.moved})" for seconds, moved in steps)
-    print(f"{name:16}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
+    print(f"{name:20}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
 
 
 def collect(layout: Layout, count: int) -> list[dict[str, str]]:
@@ -98,17 +104,36 @@ def work(layout: Layout, entries: list[dict[str, str]]) -> None:
 
 
 @contextmanager
-def s3_server() -> Iterator[None]:
+def s3_server(far: float = 0) -> Iterator[None]:
+    """A server that speaks S3, that many milliseconds away."""
+    with ExitStack() as stack:
+        port = free_port()
+        moto = str(Path(sys.executable).parent / "moto_server")
+        stack.enter_context(serving(port, moto, "-H", "127.0.0.1", "-p", str(port)))
+        if far:
+            server_port, port = port, free_port()
+            program = str(Path(__file__).with_name("far.py"))
+            command = (sys.executable, program, str(port), str(server_port), str(far))
+            stack.enter_context(serving(port, *command))
+        os.environ |= {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        fsspec.filesystem("s3", skip_instance_cache=True).mkdir("bucket")
+        S3FileSystem.clear_instance_cache()  # the next one is at another port
+        yield
+
+
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    os.environ |= {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    command = [str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def serving(port: int, *command: str) -> Iterator[None]:
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, stdout=quiet, stderr=quiet) as server:
         try:
@@ -117,7 +142,6 @@ def s3_server() -> Iterator[None]:
                     socket.create_connection(("127.0.0.1", port)).close()
                     break
                 time.sleep(0.1)
-            fsspec.filesystem("s3").mkdir("bucket")
             yield
         finally:
             server.terminate()

@@ -10,15 +10,18 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from elenco.errors import ConfigError, ElencoError
 from elenco.storage import TEMPORARY, remove_leftovers, write_bytes
 
 BLOCK = 1 << 20
-THREADS = min(8, 2 * (os.cpu_count() or 1))  # that put and get side by side
+THREADS = min(8, 2 * (os.cpu_count() or 1))  # that read and write a disk side by side
+REQUESTS = 32  # under way at once, where an answer takes a journey and not a core
+S3 = ("s3", "s3a")
 # What is a disk's own trouble, which the command line tells of.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -60,9 +63,9 @@ class Blobs:
             )
         try:
             # Nothing is remembered of a listing: others write there too.
-            self._fs, root = url_to_fs(place, use_listings_cache=False)
+            self._fs, root = url_to_fs(place, use_listings_cache=False, **_options(scheme))
         except ImportError:
-            what = "elenco[s3]" if scheme in ("s3", "s3a") else f"what fsspec needs for {scheme}://"
+            what = "elenco[s3]" if scheme in S3 else f"what fsspec needs for {scheme}://"
             raise ConfigError(f"{scheme}:// can't be read here: install {what}") from None
         except ValueError:
             raise ConfigError(
@@ -71,6 +74,10 @@ class Blobs:
         self._root = str(root).rstrip("/")
         self.folder = Path(self._root) if isinstance(self._fs, LocalFileSystem) else None
         self.place = self._root if self.folder else f"{scheme}://{self._root.lstrip('/')}"
+
+    def threads(self) -> ThreadPoolExecutor:
+        """As many as put, get and read side by side here at best."""
+        return ThreadPoolExecutor(THREADS if self.folder else REQUESTS)
 
     def blobs(self) -> dict[str, int]:
         """sha256 -> size of all content there is. Raises ElencoError or OSError."""
@@ -220,6 +227,21 @@ class Blobs:
                 f"{self.place} can't be used ({' '.join(told.split())[:200]}): check the address, "
                 "your access and the network, then run the same command again"
             ) from None
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    """What a kind of place has to be told to take `REQUESTS` at once, in pieces that memory holds.
+
+    The user's own settings (https://filesystem-spec.readthedocs.io, Configuration) win.
+    """
+    if scheme not in S3:
+        return {}
+    from fsspec.config import conf
+
+    told = conf.get(scheme, {})
+    ours = {"default_block_size": 8 * BLOCK, "max_concurrency": 2}
+    connections = {"max_pool_connections": REQUESTS} | told.get("config_kwargs", {})
+    return ours | told | {"config_kwargs": connections}
 
 
 @contextmanager

@@ -1,9 +1,7 @@
 """Reads everything that a store's backups need, and compares it with its digests."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 from elenco.backup.store import Store
-from elenco.blobs import THREADS, Damaged
+from elenco.blobs import Damaged
 from elenco.errors import ElencoError
 from elenco.progress import track
 
@@ -36,7 +34,7 @@ def check(store: Store) -> list[str]:
             return "missing"
 
     problems: list[str] = []
-    with track("checking", len(needed)) as advance, ThreadPoolExecutor(THREADS) as pool:
+    with track("checking", len(needed)) as advance, store.threads() as pool:
         for sha256, what in zip(needed, pool.map(problem, needed), strict=True):
             advance(1)
             if what:

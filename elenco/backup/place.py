@@ -4,12 +4,11 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from elenco.backup.store import Store
 from elenco.backup.tree import Entry, scan
-from elenco.blobs import THREADS, Damaged
+from elenco.blobs import Damaged
 from elenco.errors import ElencoError
 from elenco.integrity import Digests
 from elenco.progress import track
@@ -78,7 +77,7 @@ class Place:
                 ) from None
 
         name = f"reading what goes to {self.root}"
-        with track(name, len(needed)) as advance, ThreadPoolExecutor(THREADS) as pool:
+        with track(name, len(needed)) as advance, store.threads() as pool:
             for _ in pool.map(get, needed.values()):
                 advance(1)
 

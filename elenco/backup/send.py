@@ -1,7 +1,6 @@
 """Writes what a store lacks of the files of a backup."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +9,7 @@ from elenco.backup.database import DatabaseUrl, dump
 from elenco.backup.manifest import Database
 from elenco.backup.store import Store
 from elenco.backup.tree import Entry, Tree, scan
-from elenco.blobs import THREADS, Changed, Damaged
+from elenco.blobs import Changed, Damaged
 from elenco.fingerprint import file_sha256
 from elenco.integrity import Digests
 from elenco.progress import say, track
@@ -75,7 +74,7 @@ class Sender:
             return True
 
         name = f"backing up {root}"
-        with track(name, len(missing)) as advance, ThreadPoolExecutor(THREADS) as pool:
+        with track(name, len(missing)) as advance, self.store.threads() as pool:
             for entry, sent in zip(missing, pool.map(send, missing), strict=True):
                 advance(1)
                 if sent:
@@ -108,7 +107,7 @@ class Sender:
             except Damaged:
                 return False
 
-        with ThreadPoolExecutor(THREADS) as pool:
+        with self.store.threads() as pool:
             for sha256, good in zip(known, pool.map(whole, known), strict=True):
                 self.checked.add(sha256)
                 if not good:

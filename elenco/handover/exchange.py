@@ -15,12 +15,11 @@ Of one data directory: two that use the same place would take one another's.
 import os
 import threading
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from elenco.blobs import THREADS, Blobs, Damaged
+from elenco.blobs import Blobs, Damaged
 from elenco.errors import ElencoError, NotEnoughData
 from elenco.fingerprint import bytes_sha256, digest
 from elenco.handover.shard_files import (
@@ -165,7 +164,7 @@ class Exchange:
         def put(file: File) -> None:
             self.store.put(self.layout.data / file.path, file.sha256)
 
-        with ThreadPoolExecutor(THREADS) as pool:
+        with self.store.threads() as pool:
             list(pool.map(put, missing.values()))
         self.stored |= {file.sha256: file.size for file in missing.values()}
         return Moved(len(files), len(missing), sum(file.size for file in missing.values()))
@@ -187,7 +186,7 @@ class Exchange:
                         "same command again"
                     ) from None
 
-            with ThreadPoolExecutor(THREADS) as pool:
+            with self.store.threads() as pool:
                 list(pool.map(get, missing))
             if missing:
                 os.sync()  # all of them at once, before any is seen
