@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from elenco.layout import Layout
@@ -12,6 +13,14 @@ from elenco.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# A machine with other work stalls now and then; what fails here fails because of a change.
+hypothesis.settings.register_profile(
+    "elenco",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("elenco")
 
 
 @pytest.hookimpl(trylast=True)

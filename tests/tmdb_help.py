@@ -5,6 +5,7 @@ import io
 import selectors
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -15,6 +16,11 @@ from elenco.types import Skipped
 
 TOKEN = "s3cret-tok3n"
 T = TypeVar("T")
+
+
+def today() -> date:
+    """TMDB's day, which is UTC's. Asked for in each test: a run of them may cross midnight."""
+    return datetime.now(UTC).date()
 
 
 def tmdb_settings(settings: Settings, api_url: str, collect=None, **changes: Any) -> Settings:

@@ -8,17 +8,18 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ELENCO = str(Path(sys.executable).parent / "elenco")
 PEOPLE = 12
+T = TypeVar("T")
 
 
 def free_port() -> int:
@@ -32,6 +33,14 @@ def get_json(url: str, data: dict[str, Any] | None = None) -> Any:
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
+
+
+def eventually(ask: Callable[[], T], good: Callable[[T], Any], seconds: float = 60) -> T:
+    """The first answer that is good, or the last one: a server notes some things after the run."""
+    deadline = time.monotonic() + seconds
+    while not good(answer := ask()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return answer
 
 
 def artifacts(api: str, *keys: str) -> dict[str, str]:

@@ -15,7 +15,11 @@ RUN = "from flows.enforce_retention import enforce_retention as f; print(f(wait_
 
 
 def enforce(folder, prefect_api: str, wait_minutes: float = 0) -> subprocess.CompletedProcess[str]:
-    paths = {"ELENCO_PATHS__DATA": str(folder / "data"), "PREFECT_API_URL": prefect_api}
+    paths = {
+        "ELENCO_PATHS__DATA": str(folder / "data"),
+        "PREFECT_API_URL": prefect_api,
+        "PREFECT_HOME": str(folder / "prefect"),  # old answers there go too: not the user's own
+    }
     return subprocess.run(
         [sys.executable, "-c", RUN.format(wait_minutes)],
         env=os.environ | paths,

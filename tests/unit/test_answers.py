@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from elenco.layout import Layout
@@ -80,7 +80,6 @@ def of_module(tmp_path_factory):
     return layout
 
 
-@settings(deadline=None)
 @given(sayings)
 def test_what_is_stored_is_what_was_said(of_module, said):
     layout = of_module

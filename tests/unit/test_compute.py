@@ -138,7 +138,7 @@ def device(monkeypatch):
 
 
 @given(n=st.integers(1, 40), size=st.integers(1, 16), fits=st.integers(1, 16))
-@hypothesis(max_examples=60, deadline=None)
+@hypothesis(max_examples=60)
 def test_batches_are_halved_until_they_fit_and_every_item_is_answered(n, size, fits):
     made = SmallDevice(fits)
     with pytest.MonkeyPatch.context() as patch:

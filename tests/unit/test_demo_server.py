@@ -5,7 +5,7 @@ import gzip
 import json
 import logging
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import aiohttp
 import pytest
@@ -16,8 +16,7 @@ from elenco.demo.stock import StockCast
 from elenco.demo.synthetic import FIRST_ID, SyntheticCast
 from elenco.errors import ConfigError
 from elenco.faces.images import decode, probe
-
-TODAY = datetime.now(UTC).date()
+from tests.tmdb_help import today
 
 
 @asynccontextmanager
@@ -97,7 +96,7 @@ async def test_more_pages_are_claimed_than_can_be_asked_for_and_the_export_has_t
         assert (last["total_pages"], last["total_results"]) == (556, 11_111)
         assert len(last["results"]) == 20
         await assert_error(session, "/3/person/popular?page=501", 22)
-        async with session.get(f"/p/exports/person_ids_{TODAY:%m_%d_%Y}.json.gz") as response:
+        async with session.get(f"/p/exports/person_ids_{today():%m_%d_%Y}.json.gz") as response:
             listed = gzip.decompress(await response.read()).decode().splitlines()
     assert [json.loads(line)["id"] for line in listed] == [person.id for person in cast.people]
 
@@ -163,30 +162,32 @@ async def test_only_get_is_answered():
 
 async def test_changes_are_of_one_day_unless_asked_and_of_fourteen_at_most():
     cast = SyntheticCast(400, day=20)
-    start = TODAY - timedelta(days=14)
+    start = today() - timedelta(days=14)
     async with serving(cast) as (_, session):
         _, day = await get(session, "/3/person/changes")
-        _, fortnight = await get(session, f"/3/person/changes?start_date={start}&end_date={TODAY}")
+        _, fortnight = await get(
+            session, f"/3/person/changes?start_date={start}&end_date={today()}"
+        )
         _, second = await get(session, f"/3/person/changes?start_date={start}&page=2")
-        too_long = f"/3/person/changes?start_date={start - timedelta(days=1)}&end_date={TODAY}"
+        too_long = f"/3/person/changes?start_date={start - timedelta(days=1)}&end_date={today()}"
         await assert_error(session, too_long, 20)
-        await assert_error(session, f"/3/person/changes?end_date={start}&start_date={TODAY}", 20)
+        await assert_error(session, f"/3/person/changes?end_date={start}&start_date={today()}", 20)
         await assert_error(session, "/3/person/changes?start_date=yesterday", 23)
         await assert_error(session, "/3/person/changes?page=0", 22)
-    expected = cast.changed(start, TODAY)
+    expected = cast.changed(start, today())
     assert [r["id"] for r in fortnight["results"] + second["results"]] == expected
     assert (fortnight["total_results"], fortnight["total_pages"]) == (len(expected), 2)
     assert fortnight["results"][0]["adult"] is False
-    assert [r["id"] for r in day["results"]] == cast.changed(TODAY - timedelta(days=1), TODAY)
+    assert [r["id"] for r in day["results"]] == cast.changed(today() - timedelta(days=1), today())
 
 
 async def test_daily_export_needs_no_token_and_lists_everyone():
     cast = SyntheticCast(100, adult=True)
     async with serving(cast) as (server, _), aiohttp.ClientSession(server.url) as session:
-        async with session.get(f"/p/exports/person_ids_{TODAY:%m_%d_%Y}.json.gz") as response:
+        async with session.get(f"/p/exports/person_ids_{today():%m_%d_%Y}.json.gz") as response:
             assert response.content_type == "application/gzip"
             lines = gzip.decompress(await response.read()).decode().splitlines()
-        for day in (TODAY + timedelta(days=1), TODAY - timedelta(days=91)):
+        for day in (today() + timedelta(days=1), today() - timedelta(days=91)):
             async with session.get(f"/p/exports/person_ids_{day:%m_%d_%Y}.json.gz") as response:
                 assert response.status == 403
         async with session.get("/p/exports/movie_ids_01_01_2024.json.gz") as response:

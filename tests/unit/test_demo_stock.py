@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import aiohttp
 import pytest
@@ -14,8 +14,7 @@ from elenco.demo.server import DemoServer
 from elenco.demo.stock import MOST_PHOTOS, StockCast
 from elenco.demo.synthetic import SyntheticCast
 from elenco.faces.images import decode, probe
-
-TODAY = datetime.now(UTC).date()
+from tests.tmdb_help import today
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +128,9 @@ def test_changes_are_of_those_who_gained():
     for days in range(4):
         before = StockCast(900, 4, day=3 - days, changes_a_day=0.1)
         changed = [p.id for p in cast.people if cast.photos(p) != before.photos(p)]
-        assert cast.changed(TODAY - timedelta(days=days - 1), TODAY) == changed
-    assert cast.changed(TODAY - timedelta(days=99), TODAY - timedelta(days=3)) == []
-    assert len(cast.changed(TODAY - timedelta(days=99), TODAY)) > 200
+        assert cast.changed(today() - timedelta(days=days - 1), today()) == changed
+    assert cast.changed(today() - timedelta(days=99), today() - timedelta(days=3)) == []
+    assert len(cast.changed(today() - timedelta(days=99), today())) > 200
 
 
 def test_the_only_photograph_is_never_lost():

@@ -283,7 +283,6 @@ def test_no_shard_is_an_error(settings, layout):
 
 @hypothesis(
     max_examples=15,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(parts=st.lists(st.integers(0, 3), min_size=3, max_size=3), reverse=st.booleans())

@@ -114,7 +114,7 @@ def test_the_temperature_that_answers_were_drawn_with_is_found(scale):
     assert scale / step**2 < found < scale * step**2
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 0.2), st.floats(-0.5, 0.9))
 def test_no_other_temperature_is_better(seed, spread, threshold):
     rng = np.random.default_rng(seed)

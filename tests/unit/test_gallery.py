@@ -40,7 +40,7 @@ def without(gallery: Gallery, data, person: int) -> Gallery:
     )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 7), min_size=2, max_size=9), SEEDS, st.sampled_from([1, 3]))
 def test_who_is_left_out_is_in_nobodys_cohort_and_has_no_score(counts, seed, size):
     with pytest.MonkeyPatch.context() as patch:
@@ -71,7 +71,7 @@ def test_leaving_people_out_of_a_search_is_the_same_however_many_rows_are_scored
             np.testing.assert_allclose(getattr(found, name), getattr(whole, name), atol=1e-5)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(2, 12), st.integers(0, 9), SEEDS)
 def test_a_search_is_the_highest_scores_in_order_and_their_probabilities(people, count, seed):
     gallery, asked = made([2] * people, seed), faces(count, seed)
@@ -96,7 +96,7 @@ def test_of_people_with_one_score_the_first_comes_first():
     assert left_out.candidates.tolist() == [[1, 2, 3, 4, 5], [0, 1, 2, 4, 5]]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.integers(2, 8),
     SEEDS,
@@ -112,7 +112,7 @@ def test_probabilities_of_everybody_and_unknown_sum_to_one(people, seed, thresho
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(2, 8), SEEDS, st.sampled_from([2.0, 60.0, 600.0, 4000.0]))
 def test_unknown_is_the_most_probable_exactly_where_no_score_reaches_the_threshold(
     people, seed, scale

@@ -5,7 +5,7 @@ import json
 import tempfile
 from collections import Counter
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -31,9 +31,8 @@ from elenco.sources.stage import collect_shard
 from elenco.sources.tmdb import Tmdb
 from elenco.storage import read_json, write_json
 from elenco.types import Person, Skipped
-from tests.tmdb_help import demo, entry, ticks, tmdb_settings
+from tests.tmdb_help import demo, entry, ticks, tmdb_settings, today
 
-TODAY = datetime.now(UTC).date()
 FIRST = 900_000_001  # of a demo cast
 
 
@@ -69,7 +68,7 @@ async def listed(settings):
     people = read_people(layout)
     assert [p.id for p in people] == [p["id"] for p in written["people"]]
     assert [p["rank"] for p in written["people"]] == list(range(1, len(people) + 1))
-    assert (written["date"], written["asked"]) == (TODAY.isoformat(), settings.collect.people)
+    assert (written["date"], written["asked"]) == (today().isoformat(), settings.collect.people)
     assert len({p.id for p in people}) == len(people)
     assert sorted(p.id for part in listing.shards for p in part) == sorted(p.id for p in people)
     assert len(listing.shards) == settings.collect.shards
@@ -167,7 +166,7 @@ people_of = st.lists(
 ).filter(lambda people: sum(one[2] == "silent" for one in people) <= listing_module.MOST_SILENT)
 
 
-@hypothesis(deadline=None, max_examples=60)
+@hypothesis(max_examples=60)
 @given(people_of, st.integers(2, 40), st.booleans())
 def test_everybody_who_was_looked_at_is_kept_or_skipped(everybody, limit, unreadable):
     told, silent, parts, denied = {}, set(), [[]], []
@@ -313,7 +312,6 @@ class Pages:
 page_lists = st.lists(st.lists(st.integers(1, 40), max_size=8), min_size=1, max_size=8)
 
 
-@hypothesis(deadline=None)
 @given(page_lists, st.sets(st.integers(1, 40)), st.integers(2, 30))
 def test_nobody_counts_twice_however_pages_shift(pages, acting, limit):
     async def work():
@@ -386,7 +384,7 @@ async def test_without_an_export_the_list_is_shorter_and_says_so(settings, few_p
     assert ids(people) == numbered(*ACTORS[:18])
     assert listing.report.skipped == {"export_unavailable": 1, "other_department": 2}
     (missing,) = (skip for skip in skipped if skip["reason"] == "export_unavailable")
-    yesterday = f"{TODAY - timedelta(days=1):%m_%d_%Y}"
+    yesterday = f"{today() - timedelta(days=1):%m_%d_%Y}"
     assert yesterday in missing["detail"]
     assert "HTTP 403" in missing["detail"]
 
@@ -513,12 +511,12 @@ async def test_a_list_is_never_changed(settings):
         path = layout.data / one.path
         before = path.read_bytes(), path.stat().st_mtime_ns
         again, _, _ = await listed(changed)
-        assert again.path == one.path == f"state/tmdb/people/{TODAY.isoformat()}.json"
+        assert again.path == one.path == f"state/tmdb/people/{today().isoformat()}.json"
         fewer, _, _ = await listed(collecting(changed, people=15))
-        assert fewer.path == f"state/tmdb/people/{TODAY.isoformat()}-2.json"
+        assert fewer.path == f"state/tmdb/people/{today().isoformat()}-2.json"
         assert len(read_people(layout)) == 15
         third, _, _ = await listed(changed)
-        assert third.path == f"state/tmdb/people/{TODAY.isoformat()}-3.json"
+        assert third.path == f"state/tmdb/people/{today().isoformat()}-3.json"
         assert (path.read_bytes(), path.stat().st_mtime_ns) == before
         # Within a day nobody comes and nobody leaves.
         assert [one.came, one.left, third.came, third.left] == [[], [], [], []]
@@ -552,7 +550,7 @@ async def test_lists_are_kept_no_longer_than_photographs(settings):
         days_pass(changed, 1)
         await listed(changed)
         kept = sorted(path.stem for path in layout.people.iterdir())
-    assert kept == [(TODAY - timedelta(days=1)).isoformat(), TODAY.isoformat()]
+    assert kept == [(today() - timedelta(days=1)).isoformat(), today().isoformat()]
 
 
 # Nobody is asked about twice.
@@ -596,13 +594,13 @@ def kinds(server):
 
 
 async def test_who_changed_is_asked_again(settings, few_pages):
-    today = {"photos": 2, "changes_a_day": 0.3}
-    async with serving(settings, StockCast(60, **today), {"people": 30}) as (_, changed):
+    cast = {"photos": 2, "changes_a_day": 0.3}
+    async with serving(settings, StockCast(60, **cast), {"people": 30}) as (_, changed):
         listing, people, skipped = await listed(changed)
         assert len(await collected(changed, listing.shards)) == 60
     days_pass(changed, 1)
-    tomorrow = StockCast(60, day=1, **today)
-    changes = {str(i) for i in tomorrow.changed(TODAY, TODAY)}
+    tomorrow = StockCast(60, day=1, **cast)
+    changes = {str(i) for i in tomorrow.changed(today(), today())}
     async with serving(settings, tomorrow, {"people": 30}) as (server, changed):
         again, people, skipped = await listed(changed)
         assert again.changed == len(changes)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from elenco.errors import SourceError
@@ -32,7 +32,6 @@ downloads = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(downloads)
 @example([(0, 60, 5, None, None), (0, 60, 5, 2, 2), (0, 60, 5, 5, 5)])
 @example([(0, 100, 5, None, None), *[(1, 50, 5, 5, 5)] * 5])
@@ -149,7 +148,6 @@ class Thing:
         self.closed = True
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from elenco.faces import nms
@@ -41,7 +41,6 @@ def some(rng, n, groups):
     st.sampled_from([0.3, 0.5, 0.7]),
     st.sampled_from(["union", "smaller"]),
 )
-@settings(deadline=None)
 def test_many_groups_at_once_are_as_one_by_one(seed, n, groups, threshold, over):
     boxes, scores, group = some(np.random.default_rng(seed), n, groups)
     found = suppress(boxes, scores, group, threshold, over)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from elenco.sources import pace as pace_module
@@ -61,7 +61,6 @@ arrivals = st.lists(st.floats(0, 90), min_size=1, max_size=60)
 delays = st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.02, 0.5, 1.5]), min_size=1, max_size=9)
 
 
-@settings(deadline=None)
 @given(st.sampled_from([1.0, 7.5, RATE]), arrivals, arrivals, delays, st.sampled_from([0.0, 0.1]))
 @example(RATE, [0.0] * 250, [1.0] * 60, [0.0], 0.0)
 @example(RATE, [0.0] * 250, [1.0] * 60, [0.0, 1.5], 0.0)

@@ -5,7 +5,7 @@ import io
 
 import pytest
 from aiohttp import web
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from elenco.errors import ImageError, SourceUnreachable
@@ -107,7 +107,6 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(steps, st.integers(0, 20), st.floats(0, 300), st.booleans())
 def test_what_always_fails_ends_in_bounded_time(schedule, retries, outage, known):
     clock = Clock()

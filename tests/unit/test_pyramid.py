@@ -13,7 +13,7 @@ sides = st.integers(20, 1024)
 
 
 @given(sides, sides, st.sampled_from([20, 40, 77]))
-@hypothesis(max_examples=60, deadline=None)
+@hypothesis(max_examples=60)
 def test_levels_lie_apart_at_even_places_and_windows_know_theirs(height, width, smallest):
     plan = pyramid(height, width, smallest)
     owner = np.full((plan.height, plan.width), -1)
@@ -33,7 +33,6 @@ def test_levels_lie_apart_at_even_places_and_windows_know_theirs(height, width, 
 
 
 @given(sides, sides)
-@hypothesis(deadline=None)
 def test_the_first_level_is_for_the_smallest_face_the_last_for_the_largest(height, width):
     plan = pyramid(height, width, 40)
     shorter = min(height, width)

@@ -26,7 +26,7 @@ def rehearsing(counts, seed=0):
     return Rehearsing(gallery, data.vectors, data.labels), gallery, data
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.integers(2, 6), min_size=2, max_size=6), SEEDS)
 def test_a_known_photograph_meets_a_vector_that_it_is_no_part_of(counts, seed):
     asked, gallery, data = rehearsing(counts, seed)

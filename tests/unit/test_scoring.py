@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from elenco.recognition import scoring
@@ -92,7 +92,6 @@ def brute_force(vectors, labels, class_vectors):
     return found
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 7), min_size=2, max_size=12),
     st.integers(0, 2**32 - 1),
@@ -112,7 +111,6 @@ def test_a_cohort_is_those_who_resemble_a_person_most(counts, seed, size, at_onc
     np.testing.assert_allclose(found.scores, [scores for _, scores in expected], atol=1e-6)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=3), min_size=2, max_size=9),
     st.sampled_from([1, 3]),

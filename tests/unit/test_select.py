@@ -161,7 +161,7 @@ def albums(draw) -> tuple[list[np.ndarray], list[int]]:
 
 
 @given(albums(), st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_order_of_photographs_and_faces_does_not_matter(album, random):
     faces, fallback = album
     order = random.sample(range(len(faces)), len(faces))
@@ -179,7 +179,7 @@ def test_the_order_of_photographs_and_faces_does_not_matter(album, random):
 
 
 @given(albums())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_face_is_chosen_for_a_reason(album):
     faces, fallback = album
     for own, face, choice in zip(faces, fallback, choose_by_agreement(*album), strict=True):

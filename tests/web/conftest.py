@@ -112,6 +112,7 @@ def opening(browser: Any, url: str) -> Iterator[tuple[Callable[..., Any], list[s
     def open_page(address: str = url, ready: bool = True, prepare: Any = None, **options: Any):
         context = browser.new_context(**options)
         contexts.append(context)
+        context.set_default_timeout(1000 * PATIENCE)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         if prepare:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.conftest import PATIENCE
 from tests.web.servers import plainly_serving
 
 IMAGES = """async (file) => {
@@ -142,7 +141,6 @@ def test_the_worker_of_the_readme_names_them_too(site, folder, server, open_page
 
 def test_whatever_shows_a_picture_can_be_recognised(server, open_page, pictures):
     page = open_page(f"{server}blank.html", ready=False)
-    page.set_default_timeout(1000 * PATIENCE)
     page.evaluate(
         "document.body.append(Object.assign(document.createElement('input'), { type: 'file' }))"
     )

@@ -15,7 +15,7 @@ from elenco.xray.outputs import write_outputs
 from elenco.xray.types import XRay
 from elenco.xray.webvtt import captions_vtt, metadata_vtt
 from tests.conftest import ROOT
-from tests.web.conftest import until
+from tests.web.conftest import PATIENCE, until
 from tests.web.servers import plainly_serving
 from tests.xray_document import document, write_faces
 from tests.xray_help import head, patterns, stays, take, wall, write_video
@@ -69,6 +69,7 @@ def open_player(browser, address) -> Iterator[Callable[..., Any]]:
 
     def open_player(at: str = address, plays: bool = True, blocks: bool = False, **options):
         context = browser.new_context(**options)
+        context.set_default_timeout(1000 * PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -106,10 +107,10 @@ def names_here(page) -> list[str]:
 def test_pausing_shows_who_is_there(open_player):
     page = open_player()
     page.evaluate("video.play()")
-    until(page, "video.currentTime > 0.3")
     expect(page.locator("#stage")).not_to_have_class("shown")
     page.evaluate("video.pause()")
     expect(page.locator("#stage")).to_have_class("shown")
+    page.evaluate("video.currentTime = 0.5")  # whenever it came to stand still
     expect(page.locator("#said")).to_have_text(f"0:00: Ana Lima as Rosa, {EVIL}")
     assert names_here(page) == ["Ana Lima", EVIL]
     expect(page.locator(".box span")).to_have_text(["Ana Lima", EVIL])
