@@ -80,7 +80,8 @@ def test_without_a_person_others_keep_who_is_left_of_their_cohorts(person):
     less = without_person(everybody, f"p{person:03d}")
     expected = gallery([n for n in range(40) if n != person])
     assert less.people == expected.people
-    np.testing.assert_array_equal(less.vectors, expected.vectors)
+    # Projected among fewer rows, a row's last bit is another on some processors.
+    np.testing.assert_allclose(less.vectors, expected.vectors, atol=1e-6)
     assert less.cohort.people.shape == (39, COHORT + 1)
     # Those beyond the cohort that was kept are estimated; three of four count.
     np.testing.assert_allclose(less.offsets, expected.offsets, atol=1e-6)
