@@ -27,7 +27,7 @@ from s3fs import S3FileSystem
 
 from elenco.blobs import Blobs
 from elenco.fingerprint import bytes_sha256
-from elenco.handover.exchange import Exchange, Moved
+from elenco.handover.exchange import Exchange
 from elenco.handover.upkeep import prune
 from elenco.layout import Layout
 from elenco.records import Record
@@ -60,26 +60,40 @@ def measure(name: str, place: str, folder: Path, count: int) -> None:
     show(f"{name}, no change", handed(place, home, worker, lambda: None))
 
 
+class Counting(Blobs):
+    """Counts the files that it puts and gets."""
+
+    moved = 0
+
+    def put(self, file: Path, sha256: str) -> None:
+        super().put(file, sha256)
+        self.moved += 1
+
+    def get(self, sha256: str, target: Path) -> None:
+        super().get(sha256, target)
+        self.moved += 1
+
+
 def handed(
     place: str, home: Layout, worker: Layout, work: Callable[[], None]
-) -> list[tuple[float, Moved]]:
+) -> list[tuple[float, int]]:
     """Seconds and files of each step, by processes that know nothing of the day before."""
-    here = Exchange(Blobs(place), home, "facenet")
-    there = Exchange(Blobs(place), worker, "facenet")
+    store = Counting(place)
+    here, there = (Exchange(store, layout, "facenet") for layout in (home, worker))
+
+    def timed(step: Callable[[], object]) -> tuple[float, int]:
+        start, before = time.perf_counter(), store.moved
+        step()
+        return time.perf_counter() - start, store.moved - before
+
     prune(here)
     taken = [timed(lambda: here.offer(0)), timed(lambda: there.take(0))]
     work()
-    return [*taken, timed(lambda: there.give(0)), timed(lambda: here.bring_home(0))]
+    return [*taken, timed(lambda: there.give(0, 2)), timed(lambda: here.bring_home(0))]
 
 
-def timed(step: Callable[[], Moved]) -> tuple[float, Moved]:
-    start = time.perf_counter()
-    moved = step()
-    return time.perf_counter() - start, moved
-
-
-def show(name: str, steps: list[tuple[float, Moved]]) -> None:
-    cells = (f"{seconds:.2f} ({moved.moved})" for seconds, moved in steps)
+def show(name: str, steps: list[tuple[float, int]]) -> None:
+    cells = (f"{seconds:.2f} ({moved})" for seconds, moved in steps)
     print(f"{name:20}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
 
 

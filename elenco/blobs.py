@@ -12,16 +12,16 @@ import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, BinaryIO
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
+from elenco import s3
 from elenco.errors import ConfigError, ElencoError
 from elenco.storage import TEMPORARY, remove_leftovers, write_bytes
 
 BLOCK = 1 << 20
 THREADS = min(8, 2 * (os.cpu_count() or 1))  # that read and write a disk side by side
 REQUESTS = 32  # under way at once, where an answer takes a journey and not a core
-S3 = ("s3", "s3a")
 # What is a disk's own trouble, which the command line tells of.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -63,15 +63,17 @@ class Blobs:
             )
         try:
             # Nothing is remembered of a listing: others write there too.
-            self._fs, root = url_to_fs(place, use_listings_cache=False, **_options(scheme))
+            options = s3.options(scheme, REQUESTS) if scheme in s3.SCHEMES else {}
+            self._fs, root = url_to_fs(place, use_listings_cache=False, **options)
         except ImportError:
-            what = "elenco[s3]" if scheme in S3 else f"what fsspec needs for {scheme}://"
+            what = "elenco[s3]" if scheme in s3.SCHEMES else f"what fsspec needs for {scheme}://"
             raise ConfigError(f"{scheme}:// can't be read here: install {what}") from None
         except ValueError:
             raise ConfigError(
                 f"{place} is neither a folder nor an address that fsspec knows"
             ) from None
         self._root = str(root).rstrip("/")
+        self._is_s3 = scheme in s3.SCHEMES
         self.folder = Path(self._root) if isinstance(self._fs, LocalFileSystem) else None
         self.place = self._root if self.folder else f"{scheme}://{self._root.lstrip('/')}"
 
@@ -138,9 +140,11 @@ class Blobs:
 
     def delete(self, blobs: Iterable[str]) -> None:
         """Delete content; what is gone already is passed over."""
-        for sha256 in blobs:
-            with self._reaching(), suppress(FileNotFoundError):
-                self._fs.rm_file(self._blob(sha256))
+        paths = [self._blob(sha256) for sha256 in blobs]
+        with self._reaching():
+            left = s3.delete(self._fs, paths) if self._is_s3 else paths
+            with self.threads() as pool:
+                list(pool.map(self._remove, left))
 
     def documents(self, folder: str) -> list[str]:
         """The paths of the documents in a folder, relative to it, sorted. Raises ElencoError."""
@@ -179,8 +183,8 @@ class Blobs:
 
     def remove_document(self, path: str) -> None:
         """Delete a document; what is gone already is passed over."""
-        with self._reaching(), suppress(FileNotFoundError):
-            self._fs.rm_file(f"{self._root}/{path}")
+        with self._reaching():
+            self._remove(f"{self._root}/{path}")
 
     def prepare(self, *folders: str) -> None:
         """Make folders, and delete what killed processes left. Call it while nobody else writes."""
@@ -191,11 +195,20 @@ class Blobs:
                     (self.folder / name).mkdir(mode=0o700, exist_ok=True)
                 remove_leftovers(self.folder)
 
+    def _remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(path)
+
     def _blocks(self, sha256: str) -> Iterator[bytes]:
+        path = self._blob(sha256)
         try:
-            with self._reaching(True), self._fs.open(self._blob(sha256), "rb") as file:
-                while block := file.read(BLOCK):
-                    yield block
+            with self._reaching(True):
+                if self._is_s3:
+                    yield from s3.read(self._fs, path)
+                    return
+                with self._fs.open(path, "rb") as file:
+                    while block := file.read(BLOCK):
+                        yield block
         except FileNotFoundError:
             raise Damaged(f"content {sha256} is missing") from None
 
@@ -208,6 +221,8 @@ class Blobs:
         return {path: int(info["size"]) for path, info in found.items()}
 
     def _blob(self, sha256: str) -> str:
+        if not is_sha256(sha256):
+            raise ValueError(f"{sha256!r} names no content")
         return f"{self._root}/blobs/{sha256[:2]}/{sha256}"
 
     @contextmanager
@@ -229,19 +244,23 @@ class Blobs:
             ) from None
 
 
-def _options(scheme: str) -> dict[str, Any]:
-    """What a kind of place has to be told to take `REQUESTS` at once, in pieces that memory holds.
+def is_sha256(text: object) -> bool:
+    """Whether something that was read is a digest as content is named by."""
+    return isinstance(text, str) and _SHA256.fullmatch(text) is not None
 
-    The user's own settings (https://filesystem-spec.readthedocs.io, Configuration) win.
+
+def is_plain(path: str, size: object, mtime_ns: object) -> bool:
+    """Whether a stored list may say so of a file: the path leads nowhere else, numbers are numbers.
+
+    Args:
+        path: relative to some directory, `/` between.
+        size: bytes.
+        mtime_ns: nanoseconds since 1970, or before.
     """
-    if scheme not in S3:
-        return {}
-    from fsspec.config import conf
-
-    told = conf.get(scheme, {})
-    ours = {"default_block_size": 8 * BLOCK, "max_concurrency": 2}
-    connections = {"max_pool_connections": REQUESTS} | told.get("config_kwargs", {})
-    return ours | told | {"config_kwargs": connections}
+    parts = PurePosixPath(path).parts
+    within = path == "/".join(parts) and bool(parts) and parts[0] != "/" and ".." not in parts
+    numbers = type(size) is int and type(mtime_ns) is int and size >= 0 and abs(mtime_ns) < 1 << 63
+    return within and "\0" not in path and numbers
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from concurrent.futures import Future as Promise
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any
 
@@ -51,9 +51,11 @@ class AwayRunner(ClusterRunner):
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._bringing.shutdown()
-        self._here.__exit__(*error)
-        super().__exit__(*error)
+        try:
+            super().__exit__(*error)  # what waits for a machine that is not there waits no more
+        finally:
+            self._bringing.shutdown()
+            self._here.__exit__(*error)
 
     def submit(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -103,20 +105,16 @@ class AwayRunner(ClusterRunner):
             away.home.set_result(None)  # it has failed, which its result says
             return
 
-        def bring() -> bool:
-            """Whether that is all; else its worker has died since, and Dask does it again."""
-            if future.status != "finished":
-                future.add_done_callback(partial(self._bring, away))
-                return False
+        def bring() -> None:
+            # Where its worker has died since, that of another which does it again.
             if future.result().is_completed():
                 self._exchange.bring_home(away.shard)
-            return True
 
-        def tell(done: Promise[bool]) -> None:
+        def tell(done: Promise[None]) -> None:
             error = done.exception()
             if error is not None:
                 away.home.set_exception(error)
-            elif done.result():
+            else:
                 away.home.set_result(None)
 
         self._bringing.submit(bring).add_done_callback(tell)
@@ -143,7 +141,7 @@ class AwayFuture(ShardFuture):
 
     Attributes:
         shard: its number.
-        home: done when its files are here.
+        home: done when its files are here, or are not to come.
     """
 
     def __init__(
@@ -154,13 +152,21 @@ class AwayFuture(ShardFuture):
         self.home: Promise[None] = Promise()
         self._layout = layout
 
+    def wait(self, timeout: float | None = None) -> None:
+        """As of any shard; nothing of it is written here any more when this returns."""
+        super().wait(timeout)
+        wait([self.home], timeout)
+
     def answer(self, timeout: float | None, raise_on_failure: bool) -> Any:
         """As of any shard.
 
         Raises:
             ElencoError: its files can't be had from the store, or are not those of the result.
         """
-        answer = super().answer(timeout, raise_on_failure)
+        try:
+            answer = super().answer(timeout, raise_on_failure)
+        finally:
+            wait([self.home], timeout)  # whatever came of it, nothing is written here any more
         self.home.result(timeout)
         if raise_on_failure and not is_what_it_says(answer, self._layout):
             raise ElencoError(

@@ -12,6 +12,9 @@ from elenco.progress import say
 from elenco.settings import Settings
 from elenco.types import ShardRef
 
+# How many of a worker's stages a shard has been through, by what it was left by last.
+_FINISHED = {"collect": 0, "detect": 1}
+
 
 @contextmanager
 def handed_over(ref: ShardRef, settings: Settings) -> Iterator[Layout]:
@@ -27,16 +30,17 @@ def handed_over(ref: ShardRef, settings: Settings) -> Iterator[Layout]:
         return
     layout = at_worker(settings)
     exchange = exchange_of(settings, layout)
+    before = _FINISHED[ref.stage]
     exchange.take(ref.shard)
     try:
         yield layout
     except BaseException:
         try:
-            exchange.give(ref.shard)
+            exchange.give_part(ref.shard, before)
         except (ElencoError, OSError) as error:  # the first one says why
             say(f"what was done of shard {ref.shard + 1} is lost: {error}")
         raise
-    exchange.give(ref.shard)
+    exchange.give(ref.shard, before + 1)
 
 
 def at_worker(settings: Settings) -> Layout:

@@ -87,10 +87,10 @@ def require_vacant(url: DatabaseUrl) -> None:
 
 
 def load(url: DatabaseUrl, file: Path) -> None:
-    """Put a dumped database back in place of what is there, whole or not at all.
+    """Put a dumped database back in place of all that is there, whole or not at all.
 
     Raises:
-        ConfigError: PostgreSQL's programs are not installed.
+        ConfigError: PostgreSQL's programs are not installed, or too old.
         ElencoError: it can't be reached, or the file can't be read.
     """
     if url.variables is not None:

@@ -14,13 +14,13 @@ from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
 from elenco.backup.tree import Entry, Kind, leads_within
+from elenco.blobs import is_plain, is_sha256
 from elenco.errors import ElencoError
 from elenco.fingerprint import bytes_sha256
 
 FORMAT = 1
 NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 TREES = ("models", "data")  # in the order in which they are restored
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _DEFAULTS = asdict(Entry("", "file"))
 _FIELDS = frozenset(field.name for field in fields(Entry))
 
@@ -183,7 +183,7 @@ def _database(told: Any) -> Database | None:
     if told is None:
         return None
     found = Database(**told)
-    if found.kind not in ("postgresql", "sqlite") or not _SHA256.fullmatch(found.sha256):
+    if found.kind not in ("postgresql", "sqlite") or not is_sha256(found.sha256):
         raise ValueError("its database is none")
     return found
 
@@ -199,18 +199,13 @@ def _entries(told: list[dict[str, Any]]) -> tuple[Entry, ...]:
         parts = PurePosixPath(entry.path).parts
         parent = "/".join(parts[:-1])
         if (
-            entry.path != "/".join(parts)
-            or not parts
-            or parts[0] == "/"
-            or ".." in parts
-            or "\0" in entry.path
+            not is_plain(entry.path, entry.size, entry.mtime_ns)
             or entry.path in kinds
             or entry.kind not in get_args(Kind)
             or (parent and kinds.get(parent) != "directory")
             or (entry.kind == "link" and not leads_within(entry.path, entry.target))
-            or (entry.kind == "file" and not _SHA256.fullmatch(entry.sha256))
+            or (entry.kind == "file" and not is_sha256(entry.sha256))
             or entry.mode & ~0o777
-            or entry.size < 0
         ):
             raise ValueError(f"{entry.path!r} is not to be trusted")
         kinds[entry.path] = entry.kind

@@ -3,13 +3,15 @@
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from elenco.backup.store import Store
 from elenco.backup.tree import Entry, scan
-from elenco.blobs import Damaged
+from elenco.blobs import THREADS, Damaged
 from elenco.errors import ElencoError
+from elenco.fingerprint import file_sha256
 from elenco.integrity import Digests
 from elenco.progress import track
 from elenco.schema import NAME as SCHEMA_FILE
@@ -57,8 +59,8 @@ class Place:
         stage = self.root / STAGE
         stage.mkdir(mode=0o700, parents=True, exist_ok=True)
         needed = {entry.sha256: entry for entry in self._files}
-        for sha256 in needed.keys() & {path.name for path in stage.iterdir()}:
-            del needed[sha256]  # a killed restore has read it
+        for sha256 in self._staged(needed):
+            del needed[sha256]
         size, free = sum(e.size for e in needed.values()), shutil.disk_usage(stage).free
         if size > free:
             raise ElencoError(
@@ -107,6 +109,13 @@ class Place:
             (self.root / entry.path).chmod(entry.mode)
         shutil.rmtree(self.root / STAGE)
         return written, deleted
+
+    def _staged(self, needed: Collection[str]) -> list[str]:
+        """What a killed restore has read. After a loss of power there may be names alone."""
+        files = [path for path in (self.root / STAGE).iterdir() if path.name in needed]
+        with ThreadPoolExecutor(THREADS) as pool:
+            digests = list(pool.map(file_sha256, files))
+        return [path.name for path, sha in zip(files, digests, strict=True) if path.name == sha]
 
     def _same(self, entry: Entry, found: Entry | None) -> bool:
         return found is not None and (found.kind, found.sha256) == ("file", entry.sha256)

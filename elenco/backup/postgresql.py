@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from elenco.errors import ConfigError, ElencoError
@@ -15,10 +16,28 @@ if TYPE_CHECKING:
 _DEBIAN = Path("/usr/lib/postgresql")
 # What of this process's environment the programs see: no token of Elenco's or Prefect's.
 _PASSED = ("PATH", "HOME", "TMPDIR", "PGPASSFILE", "PGPASSWORD", "PGSSLROOTCERT", "PGSSLCERT")
+# How `pg_restore` begins since August 2025: from here on psql takes no command but SQL.
+_RESTRICTED = "--\n-- PostgreSQL database dump\n--\n\n\\restrict "
 _RELATIONS = (
     "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast'"
 )
+# A schema without a relation is left: whoever restores into an empty database may not own it.
+_EMPTY = """
+SET client_min_messages = warning;
+DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN
+        SELECT nspname FROM pg_namespace n
+        WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+        AND EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid)
+    LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', name);
+    END LOOP;
+END $$;
+CREATE SCHEMA IF NOT EXISTS public;
+"""
 
 
 def variables(url: "URL") -> dict[str, str]:
@@ -60,20 +79,29 @@ def require_vacant(server: Mapping[str, str]) -> None:
 
 
 def load(server: Mapping[str, str], file: Path) -> None:
-    """`pg_restore` in one transaction; what is in the file and in the database is dropped first.
+    """Put what is in a file in place of all that is in the database, in one transaction.
+
+    `pg_restore --clean` would drop what it knows of, and leave what a newer Prefect has added.
 
     Args:
         server: as `variables` gives it.
         file: as `dump` wrote it.
 
     Raises:
-        ConfigError: it is not installed.
+        ConfigError: PostgreSQL's programs are not installed, or too old.
         ElencoError: the server can't be reached or refuses; nothing is changed.
     """
-    options = ["--single-transaction", "--exit-on-error", "--clean", "--if-exists"]
-    name = server.get("PGDATABASE", "").replace("\\", "\\\\").replace("'", "\\'")
-    owned = ["--no-owner", "--no-privileges", f"--dbname=dbname='{name}'"]
-    _run("pg_restore", [*options, *owned, str(file)], server)
+    with TemporaryDirectory(prefix="elenco-restore-") as scratch:
+        script = Path(scratch) / "script"  # all of it first: in half of one psql sees no fault
+        _run("pg_restore", ["--no-owner", "--no-privileges", f"--file={script}", str(file)], {})
+        with script.open(encoding="utf-8", errors="replace") as text:
+            if text.read(len(_RESTRICTED)) != _RESTRICTED:
+                raise ConfigError(
+                    "this pg_restore lets a dump run commands of this machine's shell: install "
+                    "client programs of PostgreSQL of August 2025 or later"
+                )
+        options = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+        _run("psql", [*options, f"--command={_EMPTY}", f"--file={script}"], server)
 
 
 def program(name: str) -> str:

@@ -70,12 +70,17 @@ def embed_shard(
         are skipped and counted: kept + skipped == what `detect` kept.
 
     Raises:
-        NotEnoughData: what `detect` wrote of the shard is gone.
+        NotEnoughData: what `detect` wrote of the shard is gone, or is another by now.
     """
     started = time.monotonic()
     record = Record.read(layout.data / detected.path)
     if record is None:
         raise NotEnoughData(f"{detected.path} is gone: refresh again to detect this shard")
+    if record.digest() != detected.digest:
+        raise NotEnoughData(
+            f"{detected.path} changed since its faces were detected: refresh again, and let nobody "
+            "else work on this shard meanwhile"
+        )
     entries = sorted(record.kept, key=lambda entry: (entry["person_id"], entry["key"]))
     path = layout.shard_npz(embedder.space.embedder, detected.shard)
     vectors = _earlier(path, embedder.space)

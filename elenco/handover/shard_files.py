@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
+from elenco.blobs import is_plain, is_sha256
 from elenco.errors import ElencoError
-from elenco.fingerprint import file_sha256
+from elenco.fingerprint import digest, file_sha256
 from elenco.layout import Layout
 from elenco.records import Record
 from elenco.types import Split
@@ -36,30 +36,84 @@ class File:
 Files = Mapping[str, File]  # by path
 
 
-def inputs(layout: Layout, shard: int) -> list[Path]:
-    """What is collected of a shard: the record, and the photographs that it names."""
-    kept = _kept(layout, "collect", shard)
-    if kept is None:
-        return []
-    return [layout.record("collect", shard), *(layout.image(*name) for name in kept)]
+@dataclass(frozen=True)
+class ShardList:
+    """What is offered or given of a shard.
 
-
-def outputs(layout: Layout, shard: int, embedder: str) -> list[Path]:
-    """What comes of it: the record of faces, their crops, and the embeddings.
-
-    A crop of a photograph that is collected no more is none of it, whatever the record says.
+    Attributes:
+        files: by path.
+        photographs: names what was collected, as `Collected.photographs` does; of a gift, what it
+            was made of.
+        finished: how many of the stages of this gift came to their end: 1 the faces, 2 the
+            embeddings too. Of an offer always 0.
     """
-    collected = set(_kept(layout, "collect", shard) or ())
-    crops = [
-        layout.crop(*name) for name in _kept(layout, "detect", shard) or () if name in collected
-    ]
-    return [layout.record("detect", shard), *crops, layout.shard_npz(embedder, shard)]
+
+    files: dict[str, File]
+    photographs: str
+    finished: int = 0
 
 
-def _kept(layout: Layout, stage: str, shard: int) -> list[tuple[Split, str, str]] | None:
-    record = Record.read(layout.record(stage, shard))
-    if record is None:
-        return None
+@dataclass(frozen=True)
+class Collected:
+    """A shard that is collected, as its record says.
+
+    Attributes:
+        layout: the data directory.
+        shard: its number.
+        record: what was collected.
+    """
+
+    layout: Layout
+    shard: int
+    record: Record
+
+    @staticmethod
+    def read(layout: Layout, shard: int) -> "Collected | None":
+        """None if it is not collected."""
+        record = Record.read(layout.record("collect", shard))
+        return Collected(layout, shard, record) if record is not None else None
+
+    def inputs(self, known: Files) -> dict[str, File]:
+        """The record, and the photographs that it names, of which `known` is known."""
+        images = [self.layout.image(*name) for name in _kept(self.record)]
+        return listed(self.layout, [self.layout.record("collect", self.shard), *images], known)
+
+    def photographs(self, inputs: Files) -> str:
+        """Names what the stages are given; of whom there are more votes is the same to them."""
+        record = self.layout.relative(self.layout.record("collect", self.shard))
+        images = [(f.path, f.sha256) for f in inputs.values() if f.path != record]
+        return digest(self.record.digest(), images)
+
+    def outputs(self, embedder: str) -> list[Path]:
+        """What comes of it: the record of faces, their crops, and the embeddings.
+
+        A crop of a photograph that is collected no more is none of it, whatever the record says.
+        """
+        detected = Record.read(self.layout.record("detect", self.shard))
+        faces = set(_kept(detected)) if detected is not None else set()
+        crops = [self.layout.crop(*name) for name in _kept(self.record) if name in faces]
+        return [*self._of_shard(embedder), *crops]
+
+    def check_outputs(self, files: Files, embedder: str) -> None:
+        """Refuse what is none of the shard's outputs, whoever wrote the list.
+
+        Raises:
+            ElencoError: naming the first.
+        """
+        paths = [*self._of_shard(embedder), *(self.layout.crop(*n) for n in _kept(self.record))]
+        strange = sorted(files.keys() - {self.layout.relative(path) for path in paths})
+        if strange:
+            raise ElencoError(
+                f"{strange[0]!r}, which a worker gave, is no face, record or embedding of shard "
+                f"{self.shard}: look at what works there; nothing was changed here"
+            )
+
+    def _of_shard(self, embedder: str) -> tuple[Path, Path]:
+        layout = self.layout
+        return layout.record("detect", self.shard), layout.shard_npz(embedder, self.shard)
+
+
+def _kept(record: Record) -> list[tuple[Split, str, str]]:
     return [(entry["split"], entry["person_id"], entry["key"]) for entry in record.kept]
 
 
@@ -86,53 +140,39 @@ def listed(layout: Layout, paths: Iterable[Path], known: Files) -> dict[str, Fil
     return found
 
 
-def check_outputs(files: Files, layout: Layout, shard: int, embedder: str) -> None:
-    """Refuse what is none of a shard's `outputs`, whoever wrote the list.
-
-    Raises:
-        ElencoError: naming the first.
-    """
-    crops = (layout.crop(*name) for name in _kept(layout, "collect", shard) or ())
-    paths = (layout.record("detect", shard), layout.shard_npz(embedder, shard), *crops)
-    strange = sorted(files.keys() - {layout.relative(path) for path in paths})
-    if strange:
-        raise ElencoError(
-            f"{strange[0]!r}, which a worker gave, is no face, record or embedding of shard "
-            f"{shard}: look at what works there; nothing was changed here"
-        )
-
-
-def encode(files: Files, **more: str) -> bytes:
+def encode(shard: ShardList) -> bytes:
     """A list as it is stored: the same list gives the same bytes."""
-    told = {"format": FORMAT, **more, "files": [asdict(files[path]) for path in sorted(files)]}
+    told = {
+        "format": FORMAT,
+        "photographs": shard.photographs,
+        "finished": shard.finished,
+        "files": [asdict(shard.files[path]) for path in sorted(shard.files)],
+    }
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def decode(data: bytes, name: str) -> tuple[dict[str, File], dict[str, Any]]:
-    """A stored list, checked to name nothing outside a data directory, and what is beside it.
+def decode(data: bytes, name: str) -> ShardList:
+    """A stored list, checked: it names content by digests, and nothing outside a data directory.
 
     Args:
         data: as `encode` made it.
         name: of the document, for whoever reads the error.
 
     Raises:
-        ElencoError: it is damaged, or of a newer release.
+        ElencoError: it is damaged, or of another release.
     """
     try:
         told = json.loads(data)
-        if told.pop("format") != FORMAT:
+        if told["format"] != FORMAT:
             raise ElencoError(f"{name} was written by another release: use the same everywhere")
-        files = [File(**one) for one in told.pop("files")]
-        if not all(_within(file.path) for file in files):
-            raise ValueError("a path that leads elsewhere")
-        return {file.path: file for file in files}, told
+        files = [File(**one) for one in told["files"]]
+        if not all(is_plain(f.path, f.size, f.mtime_ns) and is_sha256(f.sha256) for f in files):
+            raise ValueError("what is not to be trusted")
+        photographs, finished = told["photographs"], told.get("finished", 0)
+        if not isinstance(photographs, str) or type(finished) is not int:
+            raise TypeError("no list of a shard")
+        return ShardList({file.path: file for file in files}, photographs, finished)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ElencoError(
             f"{name} can't be read ({type(error).__name__}): delete it and run again"
         ) from None
-
-
-def _within(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    plain = path == "/".join(parts) and "\0" not in path
-    return plain and bool(parts) and parts[0] != "/" and ".." not in parts

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from elenco.errors import ConfigError, NotEnoughData
 from elenco.handover.exchange import GIVEN, OFFERS, Exchange
-from elenco.handover.shard_files import File
+from elenco.handover.shard_files import File, Files
 from elenco.handover.worker import clear, open_worker
 
 SIGN = "sign"
@@ -27,12 +27,12 @@ def prune(home: Exchange) -> int:
     needed, current = set[str](), dict[str, str]()
     for own, shard in _documents(home, OFFERS):
         try:
-            own.offer(shard)
+            offered = own.offer(shard)
         except NotEnoughData:  # collected no more
             store.remove_document(own.name(OFFERS, shard))
             continue
-        files, current[own.name(GIVEN, shard)] = own.offered(shard)
-        needed |= {file.sha256 for file in files.values()}
+        current[own.name(GIVEN, shard)] = offered.photographs
+        needed |= {file.sha256 for file in offered.files.values()}
     for own, shard in _documents(home, GIVEN):
         files = _pending(own, shard, current.get(own.name(GIVEN, shard)))
         if files:
@@ -72,8 +72,9 @@ def tidy(worker: Exchange, word: str) -> int:
     open_worker(worker.layout)
     needed: dict[str, File] = {}
     for own, shard in _documents(worker, OFFERS):
-        files, photographs = own.offered(shard)
-        needed |= files | (own.given(shard, photographs) or {})
+        offered = own.offered(shard)
+        given = own.given(shard, offered.photographs)
+        needed |= offered.files | (given.files if given else {})
     return clear(worker.layout.data, needed)
 
 
@@ -87,9 +88,10 @@ def _documents(side: Exchange, kind: str) -> Iterator[tuple[Exchange, int]]:
             yield own, int(match[2])
 
 
-def _pending(home: Exchange, shard: int, photographs: str | None) -> dict[str, File] | None:
+def _pending(home: Exchange, shard: int, photographs: str | None) -> Files | None:
     """What was given for these photographs, is whole in the store, and is not all at home."""
-    files = None if photographs is None else home.given(shard, photographs)
-    if not files or any(home.stored.get(f.sha256) != f.size for f in files.values()):
+    given = None if photographs is None else home.given(shard, photographs)
+    if given is None or any(home.stored.get(f.sha256) != f.size for f in given.files.values()):
         return None
-    return None if all(file.is_there(home.layout.data) for file in files.values()) else files
+    at_home = all(file.is_there(home.layout.data) for file in given.files.values())
+    return None if at_home else given.files

@@ -19,6 +19,7 @@ from elenco.backup import save as saving
 from elenco.backup import send as sending
 from elenco.backup.check import check
 from elenco.backup.manifest import Manifest, decode, encode
+from elenco.backup.place import STAGE
 from elenco.backup.prune import prune
 from elenco.backup.restore import choose, restore
 from elenco.backup.save import Saved, save
@@ -363,6 +364,9 @@ EVIL = {
     "empty": [Entry("", "directory")],
     "same as nothing": [Entry("a", "file", 0o644, 1, 0, SHA, same_as="../x")],
     "negative": [Entry("a", "file", 0o644, -1, 0, SHA)],
+    "no size": [Entry("a", "file", 0o644, 1.5, 0, SHA)],  # pyright: ignore[reportArgumentType]
+    "no time": [Entry("a", "file", 0o644, 1, 0.5, SHA)],  # pyright: ignore[reportArgumentType]
+    "no time there is": [Entry("a", "file", 0o644, 1, 1 << 63, SHA)],
 }
 
 
@@ -372,7 +376,8 @@ def test_a_manifest_that_leads_elsewhere_is_refused(what, monkeypatch):
     trees = {"data": tuple(EVIL[what]), "models": ()}
     with pytest.raises(ElencoError, match="damaged"):
         decode(encode(Manifest(name, "0.1.0", 1, trees)), name)
-    assert decode(encode(Manifest(name, "0.1.0", 1, {"data": (FILE,), "models": ()})), name)
+    good = (FILE, Entry("before 1970", "file", 0o644, 1, -1, SHA))
+    assert decode(encode(Manifest(name, "0.1.0", 1, {"data": good, "models": ()})), name)
 
 
 def test_an_entry_with_unknown_fields_is_refused():
@@ -553,6 +558,32 @@ def test_killed_at_any_change_a_restore_run_again_ends_the_same(small):
         assert {tree: picture(root / tree) for tree in ("data", "models")} == expected
         assert not list(root.glob("*/.tmp-*"))
     assert marked > 3
+
+
+def test_what_a_power_cut_left_of_content_that_was_read_is_read_again(data, store):
+    before = picture(data.folder)
+    manifest = backup(data, store).manifest
+    files = [e for e in manifest.trees["data"] if e.path.endswith(".jpg")]
+    whole, empty, torn = [(data.layout.data / e.path).read_bytes() for e in files[:3]]
+    destroy(data)
+    stage = data.layout.data / STAGE
+    for entry, left in zip(files, (whole, empty[:0], torn[:5]), strict=False):
+        write_bytes(stage / entry.sha256, left)
+    # What is whole is not read again: the store has lost it since.
+    blob_of(store, files[0].path).unlink()
+    back(store, data)
+    assert picture(data.folder) == before
+
+
+def test_content_of_a_restore_that_is_not_repeated_goes_when_the_directory_is_used(data):
+    stages = [root / STAGE / SHA for root in (data.layout.data, data.layout.models)]
+    for path in stages:
+        write_bytes(path, b"somebody's face")
+    download = data.layout.models / "FaceNET-Keras" / ".tmp-of another process"
+    write_bytes(download, b"weights")
+    with refresh_lock(data.settings):
+        assert not [path.parent for path in stages if path.parent.exists()]
+        assert download.exists()
 
 
 # Old backups

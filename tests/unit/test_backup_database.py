@@ -107,6 +107,10 @@ def database(server) -> str:
     return server.url("prefect")
 
 
+RELATIONS = (
+    "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace "
+    "WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema'"
+)
 ROWS = "SELECT id, name, told FROM flow_run ORDER BY id"
 
 
@@ -135,6 +139,56 @@ def test_a_postgresql_database_comes_back_as_it_was(
     assert server.ask("prefect", ROWS) == before
     restore(store, settings, layout, choose(store), DatabaseUrl.parse(server.url("other")))
     assert server.ask("other", ROWS) == before
+
+
+def test_what_a_newer_release_has_added_goes_with_the_rest(server, database, tmp_path):
+    """A newer Prefect has tables that lead to older ones; the older Prefect knows none of them."""
+    url = DatabaseUrl.parse(database)
+    dump(url, tmp_path / "dump")
+    before = server.ask("prefect", ROWS)
+    server.ask(
+        "prefect",
+        "CREATE TABLE newer (id int REFERENCES flow_run); CREATE TYPE state AS ENUM ('a');"
+        "ALTER TABLE flow_run ADD COLUMN newest state; CREATE SCHEMA apart;"
+        "CREATE TABLE apart.newer (id int REFERENCES public.flow_run)",
+    )
+    for _ in range(2):  # what was put back can be dumped and put back like any other
+        load(url, tmp_path / "dump")
+        assert server.ask("prefect", ROWS) == before
+        assert server.ask("prefect", RELATIONS) == "flow_run\n"
+        assert server.ask("prefect", "SELECT FROM pg_type WHERE typname = 'state'") == ""
+        (tmp_path / "dump").unlink()
+        dump(url, tmp_path / "dump")
+    server.ask("prefect", "INSERT INTO flow_run (name) VALUES ('next')")
+    assert "3|next|" in server.ask("prefect", ROWS)
+
+
+def test_a_database_that_can_not_be_filled_stays_as_it_was(server, database, tmp_path):
+    """All is dropped, and then something can't be made: the drop did not happen."""
+    url = DatabaseUrl.parse(database)
+    function = "FUNCTION pid() RETURNS int LANGUAGE internal AS 'pg_backend_pid'"
+    server.ask("prefect", f"CREATE {function}")  # for superusers alone
+    dump(url, tmp_path / "dump")
+    server.ask("postgres", "DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN PASSWORD 'guest'")
+    server.ask("other", "CREATE TABLE there (id int); ALTER SCHEMA public OWNER TO guest")
+    server.ask("postgres", "GRANT CREATE ON DATABASE other TO guest")
+    assert url.variables is not None
+    guest = dict(url.variables) | {"PGUSER": "guest", "PGPASSWORD": "guest", "PGDATABASE": "other"}
+    with pytest.raises(ElencoError, match=r"psql failed: .*permission denied for language"):
+        load(DatabaseUrl("postgresql", variables=guest), tmp_path / "dump")
+    assert server.ask("other", RELATIONS) == "there\n"
+
+
+def test_a_pg_restore_whose_script_may_run_commands_is_not_used(tmp_path, monkeypatch):
+    script = tmp_path / "pg_restore"
+    script.write_text(
+        '#!/bin/sh\nfor a in "$@"; do case $a in --file=*) printf "%s" '
+        "'--\n-- PostgreSQL database dump\n--\n\n\\! touch x\n' >\"${a#--file=}\";; esac; done\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(postgresql, "program", lambda name: str(tmp_path / name))
+    with pytest.raises(ConfigError, match="install client programs of PostgreSQL of August 2025"):
+        load(DatabaseUrl.parse("postgresql://a@b/c"), tmp_path / "dump")
 
 
 def test_a_server_that_refuses_is_one_line_without_the_password(server, database, tmp_path):

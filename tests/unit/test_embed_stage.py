@@ -217,6 +217,14 @@ def test_a_shard_whose_record_is_gone_is_said_to_be(entries, settings, layout):
         embed_shard(ref, settings, layout, HashEmbedder())
 
 
+def test_a_part_of_what_was_detected_is_not_taken_for_all_of_it(entries, settings, layout):
+    whole, part = detected(layout, entries), detected(layout, entries[:4])
+    with pytest.raises(NotEnoughData, match="changed since its faces were detected: refresh again"):
+        embed_shard(whole, settings, layout, HashEmbedder())
+    assert not layout.shard_npz("hash", 0).exists()
+    assert embed_shard(part, settings, layout, HashEmbedder()).report.kept == 4
+
+
 def shards(layout, settings, entries, parts):
     """Embed entries cut into shards: `parts[i]` is the shard of person i."""
     where = dict(zip(PEOPLE, parts, strict=True))

@@ -5,9 +5,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from uuid import uuid4
 
 import pytest
@@ -53,12 +54,16 @@ class Result:
     """A future of Dask's, as far as a shard that comes home asks it."""
 
     def __init__(self, status: str) -> None:
-        self.status, self.key, self.later = status, "detect_shard-1", []
+        self.status, self.key = status, "detect_shard-1"
+        self.asked, self.done = Event(), Event()
 
-    def add_done_callback(self, callback) -> None:
-        self.later.append(callback)
-
-    def result(self):
+    def result(self, timeout: float | None = None):
+        """When it is done, and the status says how; of what is lost, when it is done again."""
+        self.asked.set()
+        if self.status == "lost":
+            self.done.wait(30)
+        if self.status != "finished":
+            raise RuntimeError("a failure")
         return self
 
     def is_completed(self) -> bool:
@@ -86,14 +91,11 @@ def test_a_shard_whose_worker_dies_before_it_is_home_comes_when_it_is_done_again
     result = Result("lost")
     shard = shard_of(result, settings)
     runner._bring(shard, result)
-    deadline = time.monotonic() + 30
-    while not result.later:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    assert result.asked.wait(30)
     assert not shard.home.done()
     assert brought == []
     result.status = "finished"
-    result.later.pop()(result)
+    result.done.set()
     shard.home.result(30)
     assert brought == [3]
 
@@ -107,6 +109,20 @@ def test_a_shard_that_failed_is_not_waited_for_even_when_the_run_is_over(away, s
     runner._bring(shard, result)
     shard.home.result(0)
     assert brought == []
+
+
+@pytest.mark.parametrize("status", ["finished", "error"])
+@pytest.mark.parametrize("ask", ["wait", "result"])
+def test_who_waits_for_a_shard_waits_for_what_is_written_here(settings, ask, status):
+    """Whatever came of it: when the data directory is let go, nothing comes home any more."""
+    result = Result(status)
+    shard = shard_of(result, settings)
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(getattr(shard, ask))
+        assert result.asked.wait(30)
+        assert not wait([asked], timeout=1).done
+        shard.home.set_result(None)
+        assert wait([asked], timeout=30).done
 
 
 def test_a_shard_that_can_not_come_home_says_why(away, settings, monkeypatch):
