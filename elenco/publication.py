@@ -8,7 +8,7 @@ inputs, a complete candidate, a converted embedder.
 
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,8 @@ def train(curated: CuratedRef, settings: Settings, layout: Layout) -> TrainedRef
     fingerprint = training_fingerprint(curated.digest, settings)
     version = Registry(layout.recogniser).find_by_fingerprint(fingerprint)
     path = layout.recogniser / (version or f"{CANDIDATE}{fingerprint[:16]}")
-    if not path.exists():
+    reused = path.exists()
+    if not reused:
         _remove_candidates(layout)
         with build_directory(path) as folder:
             created, started = now(), time.monotonic()
@@ -74,7 +75,7 @@ def train(curated: CuratedRef, settings: Settings, layout: Layout) -> TrainedRef
             made = {"fingerprint": fingerprint, "created": created, "seconds": seconds}
             write_documents(folder, curated, quarantined, trained, made, settings, layout)
             write_digests(folder)
-    return reference(path, layout, version)
+    return replace(reference(path, layout, version), reused=reused)
 
 
 def last_candidate(layout: Layout) -> TrainedRef:

@@ -166,12 +166,14 @@ class TrainedRef:
         fingerprint: digest of all that it was trained from.
         version: `vNNNNNN` if it is registered already, else None.
         metrics: measurements on the test split.
+        reused: whether it was there already.
     """
 
     path: str
     fingerprint: str
     version: str | None
     metrics: dict[str, Any]
+    reused: bool = False
 
 
 @dataclass(frozen=True)

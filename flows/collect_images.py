@@ -3,16 +3,19 @@
 from prefect import flow
 
 from elenco.lock import refresh_lock
-from elenco.settings import load_settings
+from elenco.settings import People, load_settings
 from elenco.types import ShardRef
 from tasks.collect import collect_shard, list_people
+from tasks.failure import says_what_to_do
 from tasks.names import of_day
-from tasks.report import report_shards, settle
+from tasks.report import report_shards
 from tasks.runners import ShardRunner
+from tasks.shards import all_shards
 
 
 @flow(name="collect_images", flow_run_name=of_day("collect"), task_runner=ShardRunner(threads=4))
-def collect_images(config: str | None = None, people: int | None = None) -> list[ShardRef]:
+@says_what_to_do
+def collect_images(config: str | None = None, people: People | None = None) -> list[ShardRef]:
     """Collect photographs.
 
     Args:
@@ -20,12 +23,10 @@ def collect_images(config: str | None = None, people: int | None = None) -> list
         people: how many people, in place of the settings' number.
     """
     settings = load_settings(config, collect={"people": people})
-    with refresh_lock(settings):
+    with refresh_lock(settings), all_shards() as shards:
         listing = list_people(settings)
-        futures = [
-            collect_shard.submit(members, shard, settings)
-            for shard, members in enumerate(listing.shards)
-        ]
-        collected = settle(futures)
-    report_shards({"collect": collected}, settings, listing)
-    return collected
+        for shard, members in enumerate(listing.shards):
+            shards.add("collect", collect_shard.submit(members, shard, settings))
+        stages = shards.settle()
+    report_shards(stages, settings, listing)
+    return stages["collect"].refs

@@ -1,6 +1,7 @@
 """Shards on a Dask cluster; imported only where `scale.runner` is "dask"."""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -26,6 +27,7 @@ from elenco.settings import Scale, Settings
 from elenco.storage import TEMPORARY
 
 GPUS = "CUDA_VISIBLE_DEVICES"
+LOOK_SECONDS = 0.2
 
 
 class ClusterRunner(DaskTaskRunner):
@@ -45,6 +47,7 @@ class ClusterRunner(DaskTaskRunner):
         self._settings = settings
         self._given: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
+        self._futures: list[Future] = []
 
     def __enter__(self) -> "ClusterRunner":
         super().__enter__()
@@ -72,8 +75,23 @@ class ClusterRunner(DaskTaskRunner):
         with temporary_settings({PREFECT_API_URL: server}):
             future = super().submit(task, parameters, wait_for, dependencies)  # pyright: ignore[reportCallIssue, reportArgumentType]
         self._given[task.name] += 1
+        self._futures.append(future.wrapped_future)
         future.wrapped_future.add_done_callback(partial(self._tell, task.name))
         return ShardFuture(task_run_id=future.task_run_id, wrapped_future=future.wrapped_future)
+
+    def __exit__(self, *error: Any) -> None:
+        if self.address and self._futures and error[0] is not None:
+            self._stop()
+        super().__exit__(*error)
+
+    def _stop(self) -> None:
+        """Begin no shard any more, and wait for those at work: a worker ends what it has begun."""
+        try:
+            self.client.cancel(self._futures)
+            while _at_work(self.client):
+                time.sleep(LOOK_SECONDS)
+        except (OSError, CommClosedError, CancelledError):
+            say("dask: the scheduler is gone; its workers may still be at work")
 
     def _tell(self, name: str, future: Future) -> None:
         # What the shards themselves say is said in the processes of the workers.
@@ -190,6 +208,12 @@ def _sign(data: Path) -> Iterator[Path]:
         yield sign
     finally:
         sign.unlink()
+
+
+def _at_work(client: Client) -> bool:
+    """Whether a worker that answers is at work."""
+    found: dict[str, Any] = client.run(look, None, on_error="return")  # pyright: ignore[reportAssignmentType]
+    return any(busy for _, busy in (a for a in found.values() if not isinstance(a, Exception)))
 
 
 def look(sign: Path | None, dask_worker: Worker) -> tuple[bool, bool]:

@@ -1,13 +1,9 @@
 """What an operator reads: one Markdown artifact at the end of each flow, and the run's state."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Mapping
 
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
-from prefect.context import FlowRunContext
-from prefect.futures import PrefectFuture
 from prefect.states import Completed
 
 from elenco import publication
@@ -19,22 +15,25 @@ from elenco.report.evaluation_files import with_pictures
 from elenco.report.faces import face_sheet
 from elenco.report.markdown import publication_report, stages_report, training_report
 from elenco.report.over_days import over_days_markdown
+from elenco.report.places import places_of
 from elenco.report.quarantine import quarantine_markdown
 from elenco.report.retention import retention_report
+from elenco.report.stages import trained_on
 from elenco.settings import Settings
 from elenco.types import (
     CuratedRef,
     Listing,
     PublishedRef,
     RefreshResult,
-    ShardRef,
     StageReport,
     TrainedRef,
 )
 from tasks.ops.events import DRIFT, NOT_PROMOTED, emit
+from tasks.shards import Stage
+from tasks.stopwatch import Stopwatch
 
 DESCRIPTIONS = {
-    "daily-refresh": "What each stage kept and skipped, who came and left, the model, faces.",
+    "daily-refresh": "What each stage kept and skipped, where the model is, how good it is, faces.",
     "over-days": "People, photographs, accuracy and duration of each refresh.",
     "curate": "Photographs that are left out of training, and why.",
     "train-recogniser": "How good the candidate is, with plots.",
@@ -43,34 +42,40 @@ DESCRIPTIONS = {
 }
 
 
-def settle(futures: Iterable[PrefectFuture[ShardRef]]) -> list[ShardRef]:
-    """Results of all, raising the first failure; stored answers count as work of an earlier run."""
-    settled: list[ShardRef] = []
-    for future in futures:
-        ref = future.result()
-        cached = future.state.name == "Cached"
-        settled.append(replace(ref, report=ref.report.again()) if cached else ref)
-    return settled
-
-
 def report_shards(
-    stages: Mapping[str, Sequence[ShardRef]],
+    stages: Mapping[str, Stage],
     settings: Settings,
     listing: Listing | None = None,
-    published: PublishedRef | None = None,
     curated: CuratedRef | None = None,
+) -> None:
+    """What a flow that is no whole refresh did: counts, times, people, faces."""
+    totals = _totals(stages, listing, curated)
+    _artifact("-".join(stages), stages_report(totals, _sheet(stages, settings), listing))
+
+
+def report_refresh(
+    stages: Mapping[str, Stage],
+    listing: Listing,
+    curated: CuratedRef,
+    trained: TrainedRef,
+    published: PublishedRef,
+    watch: Stopwatch,
+    settings: Settings,
 ) -> dict[str, StageReport]:
-    """Sum up the shards of each stage; the artifact has counts, times, figures, people, faces."""
-    nothing = StageReport(0, 0)
-    totals = {name: sum((r.report for r in refs), nothing) for name, refs in stages.items()}
-    if curated is not None:
-        totals["curate"] = curated.report
-    if listing is not None:
-        totals = {"list": listing.report} | totals
-    sheet = face_sheet(stages["detect"], Layout.of(settings)) if "detect" in stages else None
-    drift = publication.drift(published, Layout.of(settings)) if published else None
-    key = "daily-refresh" if published else "-".join(stages)
-    _artifact(key, stages_report(totals, sheet, listing, published, drift))
+    """The summary of a refresh, in which everything is; returns the counts of its stages."""
+    layout, steps = Layout.of(settings), dict(watch.steps)
+    totals = _totals(stages, listing, curated)
+    totals["train"] = trained_on(trained, steps.pop("train"))
+    report = stages_report(
+        totals,
+        _sheet(stages, settings),
+        listing,
+        published,
+        publication.drift(published, layout),
+        steps,
+        places_of(published, curated, layout),
+    )
+    _artifact("daily-refresh", report)
     return totals
 
 
@@ -103,13 +108,11 @@ def report_retention(removed: Mapping[str, int], settings: Settings) -> None:
 
 
 def report_over_days(
-    stages: dict[str, StageReport], published: PublishedRef, settings: Settings
+    stages: dict[str, StageReport], published: PublishedRef, watch: Stopwatch, settings: Settings
 ) -> None:
     """Remember this refresh, and show it with those before. Holding the data directory."""
-    context, layout = FlowRunContext.get(), Layout.of(settings)
-    assert context is not None
-    seconds = (datetime.now(UTC) - context.start_time).total_seconds()
-    refresh = history.Refresh.of(stages, published, publication.now(), seconds)
+    layout = Layout.of(settings)
+    refresh = history.Refresh.of(stages, published, publication.now(), watch.seconds)
     history.note(refresh, layout)
     _artifact("over-days", over_days_markdown(history.read(layout)))
 
@@ -142,6 +145,21 @@ def retention_state(removed: dict[str, int]) -> State[dict[str, int]]:
 def skipped_state(holder: str) -> State[dict[str, int]]:
     """Completed without doing anything, because something else is at work in the directory."""
     return Completed(name="Skipped", message=f"a refresh runs: {holder}", data={})
+
+
+def _totals(
+    stages: Mapping[str, Stage], listing: Listing | None, curated: CuratedRef | None
+) -> dict[str, StageReport]:
+    """Counts of all stages up to curating, in the order of the work."""
+    totals = {name: stage.report for name, stage in stages.items()}
+    if listing is not None:
+        totals = {"list": listing.report} | totals
+    return totals if curated is None else totals | {"curate": curated.report}
+
+
+def _sheet(stages: Mapping[str, Stage], settings: Settings) -> bytes | None:
+    """A picture of faces, where they were detected."""
+    return face_sheet(stages["detect"].refs, Layout.of(settings)) if "detect" in stages else None
 
 
 def _artifact(key: str, report: str) -> None:

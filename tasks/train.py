@@ -7,12 +7,13 @@ from elenco.layout import Layout
 from elenco.settings import Settings
 from elenco.types import CuratedRef, TrainedRef
 from tasks.progress import progress_artifact
+from tasks.stopwatch import timed
 
 
 @task(task_run_name="train on {curated.dataset.train_rows:,} faces")
 def train_candidate(curated: CuratedRef, settings: Settings) -> TrainedRef:
     """Train and measure; finds what was trained from the same inputs in the registry itself."""
-    with progress_artifact():
+    with progress_artifact(), timed("train"):
         return publication.train(curated, settings, Layout.of(settings))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt64
 
 from elenco.curation.hashes import differing_bits
+from elenco.progress import track
 from elenco.vectors import unit
 
 Rows = Int64[np.ndarray, " _"]
@@ -121,7 +122,12 @@ def leaders(twice: Twice, rank: Int64[np.ndarray, " n"]) -> dict[int, tuple[int,
 def _found(
     pictures: Pictures, groups: list[Rows], typical: float, bits: int, same_person: bool
 ) -> Twice:
-    parts = [part for rows in groups for part in _pairs(pictures, rows, typical, bits, same_person)]
+    parts: list[tuple[Pairs, Float32[np.ndarray, " p"]]] = []
+    whose = "one person" if same_person else "two people"
+    with track(f"duplicates of {whose}", len(groups)) as advance:
+        for rows in groups:
+            parts += _pairs(pictures, rows, typical, bits, same_person)
+            advance(1)
     pairs = np.concatenate([np.zeros((0, 2), np.int64), *(pairs for pairs, _ in parts)])
     apart = np.concatenate([np.zeros(0, np.float32), *(apart for _, apart in parts)])
     pairs, first = np.unique(pairs, axis=0, return_index=True)

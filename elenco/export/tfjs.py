@@ -25,6 +25,7 @@ from elenco.embedding.base import Embedder
 from elenco.errors import ExportError
 from elenco.faces.mtcnn_networks import WEIGHTS_SHA256, load_networks
 from elenco.fingerprint import file_sha256
+from elenco.progress import track
 from elenco.storage import build_directory, write_json
 
 if TYPE_CHECKING:
@@ -160,9 +161,11 @@ def export_forms(forms: Mapping[Path, Form]) -> dict[Path, float]:
         ExportError: a model can't be converted, loaded or run, or differs; no folder is written.
         FileExistsError: a folder is there already.
     """
-    with ExitStack() as stack:
+    # Each is converted and compared; the converter does all at once.
+    with track("convert and compare", 2 * len(forms)) as advance, ExitStack() as stack:
         parts = {out: stack.enter_context(build_directory(out)) for out in forms}
         export_tfjs([(form.model, form.quantize, parts[out]) for out, form in forms.items()])
+        advance(len(forms))
         differences: dict[Path, float] = {}
         for out, form in forms.items():
             folder, tolerance = parts[out], form.tolerance
@@ -171,6 +174,7 @@ def export_forms(forms: Mapping[Path, Form]) -> dict[Path, float]:
             sizes = {"input_shape": form.model.input_shape, "output_shape": form.model.output_shape}
             found = {"max_difference": differences[out], "tolerance": tolerance, "files": files}
             write_json(folder / "meta.json", form.meta | sizes | {"weights": form.quantize} | found)
+            advance(1)
     return differences
 
 

@@ -19,10 +19,11 @@ import numpy as np
 from elenco.errors import NotEnoughData, RegistryError, SpaceMismatch
 from elenco.evaluation.trial import Searchable
 from elenco.layout import Layout
+from elenco.progress import track
 from elenco.recognition.dataset import Dataset, read_dataset
 from elenco.recognition.files import load_gallery
 from elenco.recognition.held_out import HeldOut, in_common
-from elenco.recognition.paired import Difference, Paired
+from elenco.recognition.paired import Difference, Paired, Said
 from elenco.recognition.quarantine import read_quarantine
 from elenco.recognition.recogniser import describe
 from elenco.settings import Settings
@@ -169,8 +170,12 @@ def _judge(
     """The paired comparison; `against` is what was found against the candidate before."""
     tolerance = settings.publish.tolerance
     paired = Paired(ours.person_ids, REPLICATES, settings.training.seed)
-    new = ours.said(), ours.said_of_strangers()
-    old = theirs.said(), theirs.said_of_strangers()
+    answers: list[Said] = []
+    with track("judge", 4 * len(ours)) as advance:
+        for ask in (ours.said, ours.said_of_strangers, theirs.said, theirs.said_of_strangers):
+            answers.append(ask())
+            advance(len(ours))
+    new, old = (answers[0], answers[1]), (answers[2], answers[3])
     right = paired.share(new[0].right, old[0].right)
     named = paired.share(~new[1].right, ~old[1].right)
     error = paired.calibration_error(new, old)

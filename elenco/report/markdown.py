@@ -1,11 +1,13 @@
 """Reports of the flows: data to Markdown."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from elenco.report.drift import drift_markdown
 from elenco.report.metrics import metrics_table
 from elenco.report.people import people_section
+from elenco.report.places import places_section
 from elenco.report.sheet import data_uri
 from elenco.report.stages import stage_table
 from elenco.types import Listing, PublishedRef, StageReport, TrainedRef
@@ -17,8 +19,10 @@ def stages_report(
     listing: Listing | None = None,
     published: PublishedRef | None = None,
     drift: Mapping[str, Any] | None = None,
+    steps: Mapping[str, float] | None = None,
+    places: Mapping[str, Path] | None = None,
 ) -> str:
-    """Counts of every stage, who came and left, the model's figures, and a picture of faces.
+    """Counts of every stage, where things are, who came and left, the model's figures, and faces.
 
     Args:
         stages: in order.
@@ -26,8 +30,13 @@ def stages_report(
         listing: the people of the day, where they were listed.
         published: what became of the model, for a whole refresh.
         drift: what moved since the version that was in use, where there was one.
+        steps: what was done after the stages -> wall seconds.
+        places: what there is to open -> where it is.
     """
-    parts = ["# Refresh" if published else "# " + ", ".join(stages), stage_table(dict(stages))]
+    title = "# Refresh" if published else "# " + ", ".join(stages)
+    parts = [title, stage_table(stages, steps)]
+    if places is not None:
+        parts.append(places_section(places))
     if listing is not None:
         parts.append(people_section(listing))
     if published is not None:

@@ -52,7 +52,7 @@ def artifacts(api: str, *keys: str) -> dict[str, str]:
     return {one["key"]: one["data"] for one in get_json(f"{api}/artifacts/filter", asked)}
 
 
-def wait_for(url: str, process: subprocess.Popen, seconds: float = 120) -> None:
+def wait_for(url: str, process: subprocess.Popen, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while True:
         assert process.poll() is None, f"the server for {url} ended with {process.returncode}"
@@ -157,7 +157,7 @@ class Workplace:
             cwd=self.cwd,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:

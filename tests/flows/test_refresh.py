@@ -1,5 +1,6 @@
 """The daily refresh as its users run it."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -140,9 +141,66 @@ def test_every_flow_of_the_run_ends_with_a_report(refreshed, prefect_api):
     assert set(reports) == keys
     assert "| promoted | v000001 | 12 |" in reports["over-days"]
     assert "data:image/png" in reports["over-days"]
-    summary = reports["daily-refresh"]
-    for word in ("collect", "detect", "embed", "no_face", "top-1", "data:image/"):
-        assert word in summary, word
+
+
+def summary_of(place: Workplace, api: str) -> str:
+    """The report of a place's first refresh, which is named by where its version is."""
+    body = {"artifacts": {"key": {"any_": ["daily-refresh"]}}, "sort": "CREATED_DESC"}
+    found = [one["data"] for one in get_json(f"{api}/artifacts/filter", body)]
+    return [text for text in found if f"`{place.models}/" in text][-1]
+
+
+def rows_under(text: str, heading: str) -> list[list[str]]:
+    """The cells of the table that follows a line, without its head."""
+    lines = text[text.index(heading) :].splitlines()
+    starts = next(n for n, line in enumerate(lines) if line.startswith("|---")) + 1
+    table = itertools.takewhile(lambda line: line.startswith("|"), lines[starts:])
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+
+
+def test_the_summary_accounts_for_every_stage(refreshed, prefect_api):
+    rows = rows_under(summary_of(refreshed, prefect_api), "| stage | given | kept ")
+    assert [name for name, *_ in rows] == [
+        *("list", "collect", "detect", "embed", "curate", "train"),
+        *("export", "judge", "register"),
+    ]
+    kept = {}
+    for name, given, stayed, reused, skipped, seconds, speed in rows[:6]:
+        gone = sum(int(part.split()[0]) for part in skipped.split(", ") if part != "none")
+        assert int(given) == int(stayed) + gone, name
+        assert reused == "0"
+        assert float(seconds) > 0
+        assert float(speed.replace(",", "")) > 0
+        kept[name] = int(stayed), int(given)
+    for before, after in itertools.pairwise(("collect", "detect", "embed", "curate", "train")):
+        assert kept[before][0] == kept[after][1]
+    assert kept["list"][0] == PEOPLE
+    assert kept["collect"][0] == len(images(refreshed, "images"))
+    assert kept["detect"][0] == len(images(refreshed, "output"))
+    skips = {name: skipped for name, _, _, _, skipped, _, _ in rows}
+    assert "no_face" in skips["detect"]
+    assert "near_duplicate" in skips["curate"]
+    for _, *counts, seconds, speed in rows[6:]:
+        assert [*counts, speed] == ["–"] * 5
+        assert float(seconds) >= 0
+
+
+def test_the_summary_says_where_things_are_and_what_became_of_the_model(refreshed, prefect_api):
+    text = summary_of(refreshed, prefect_api)
+    places = {name: Path(path.strip("`")) for name, path in rows_under(text, "## Where it is")}
+    version = refreshed.models / "recogniser" / "v000001"
+    assert places == {
+        "version": version,
+        "card": version / "card.md",
+        "evaluation": version / "evaluation" / "report.md",
+        "quarantine": refreshed.data / "processed" / "dlib_resnet" / "quarantine.html",
+    }
+    assert places["version"].is_dir()
+    assert all(path.is_file() for name, path in places.items() if name != "version")
+    assert "\n## v000001: promoted\n\nfirst version\n\nCurrent is now **v000001**.\n" in text
+    assert "| **top-1**: the best person is the right one |" in text
+    assert f"{PEOPLE} people in `state/tmdb/people/" in text
+    assert "![faces](data:image/jpeg;base64," in text
 
 
 def test_recognise_names_a_known_face_and_gives_the_documented_json(refreshed):

@@ -4,6 +4,8 @@ import threading
 import pytest
 
 from elenco import progress
+from elenco.layout import Layout
+from tests.curated_data import fake_embedder, publish, settings_in
 
 
 @pytest.fixture
@@ -58,6 +60,18 @@ def test_a_second_sink_hears_of_its_context_only(lines, monkeypatch):
             advance(3)
     assert heard == [("mine", 25.0), ("mine", 100.0)]
     assert any(line.startswith("other") for line in lines)
+
+
+def test_judging_tells_how_far_it_is(tmp_path, monkeypatch, lines):
+    fake_embedder(monkeypatch)
+    settings = settings_in(tmp_path)
+    layout = Layout.of(settings)
+    publish(settings, layout)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
+    heard: list[tuple[str, float]] = []
+    with progress.also_to(progress.PercentSink(lambda *what: heard.append(what))):
+        publish(settings, layout, wrong=1, name="other")
+    assert [percent for name, percent in heard if name == "judge"] == [25, 50, 75, 100]
 
 
 def test_short_work_makes_no_bar(lines):

@@ -1,5 +1,6 @@
 import base64
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,11 +12,15 @@ from elenco.report.card import write_card
 from elenco.report.markdown import publication_report, stages_report, training_report
 from elenco.report.metrics import metrics_table
 from elenco.report.people import people_section
+from elenco.report.places import places_of, places_section
 from elenco.report.sheet import CELL, NAMED, UNKNOWN, annotate, contact_sheet, data_uri
-from elenco.report.stages import stage_table
+from elenco.report.stages import stage_table, trained_on
 from elenco.report.summary import summary_lines
 from elenco.settings import load_settings
+from elenco.storage import write_text
 from elenco.types import (
+    CuratedRef,
+    DatasetRef,
     Listing,
     Person,
     PublishedRef,
@@ -51,13 +56,45 @@ def test_stages_as_a_table():
         "detect": StageReport(1100, 1100, 1100, {}, 0.4),
         "embed": StageReport(0, 0),
     }
-    assert stage_table(stages) == (
-        "| stage | given | kept | of it reused | skipped | seconds | per second |\n"
+    table, explained = stage_table(stages, {"export": 1234.56, "judge": 0.04}).split("\n\n")
+    assert table == (
+        "| stage | given | kept | of it reused | skipped | wall seconds | new per second |\n"
         "|---|---:|---:|---:|---|---:|---:|\n"
         "| collect | 1,200 | 1,100 | 100 | 60 not_an_image, 40 truncated | 10.0 | 110.0 |\n"
         "| detect | 1,100 | 1,100 | 1,100 | none | 0.4 | – |\n"
         "| embed | 0 | 0 | 0 | none | 0.0 | – |\n"
+        "| export | – | – | – | – | 1,234.6 | – |\n"
+        "| judge | – | – | – | – | 0.0 | – |"
     )
+    assert "*Wall seconds*" in explained
+    assert "*New per second*" in explained
+
+
+@pytest.mark.parametrize(
+    ("reused", "without", "report"),
+    [
+        (False, 0, StageReport(37_000, 37_000, 0, {}, 8.5)),
+        (True, 3, StageReport(37_003, 37_000, 37_000, {"not_in_gallery": 3}, 8.5)),
+    ],
+)
+def test_what_was_trained_on(reused, without, report):
+    metrics = METRICS | {"test_photographs_without_gallery": without}
+    assert trained_on(TrainedRef("recogniser/v000002", "ab", None, metrics, reused), 8.5) == report
+
+
+def test_places_are_those_of_the_version_and_an_evaluation_that_was_not_made_is_none(layout):
+    quarantine = "processed/dlib_resnet/quarantine.json"
+    curated = CuratedRef(DatasetRef("", "", "", 2, 4, 0), quarantine, "cd", StageReport(4, 4))
+    version = layout.recogniser / "v000002"
+    there = {
+        "version": version,
+        "card": version / "card.md",
+        "quarantine": layout.data / "processed" / "dlib_resnet" / "quarantine.html",
+    }
+    assert places_of(PUBLISHED, curated, layout) == there
+    write_text(version / "evaluation" / "report.md", "")
+    evaluation = {"evaluation": version / "evaluation" / "report.md"}
+    assert places_of(PUBLISHED, curated, layout) == there | evaluation
 
 
 def test_metrics_as_a_table():
@@ -213,9 +250,12 @@ def test_who_came_and_left_is_told_by_popularity_and_not_without_end():
 def test_the_report_of_a_refresh_has_counts_outcome_and_a_picture_that_can_be_shown():
     stages = {"collect": StageReport(3, 2, 0, {"truncated": 1}, 1.0)}
     sheet = contact_sheet([np.full((50, 50, 3), 99, np.uint8)], ["Ann"])
-    text = stages_report(stages, sheet, LISTING, PUBLISHED)
+    places, steps = {"version": Path("/srv/elenco/v000002")}, {"export": 3.0}
+    text = stages_report(stages, sheet, LISTING, PUBLISHED, None, steps, places)
     assert text.startswith("# Refresh\n")
-    assert stage_table(stages) in text
+    assert stage_table(stages, steps) in text
+    assert places_section(places) in text
+    assert "| version | `/srv/elenco/v000002` |" in text
     assert publication_report(PUBLISHED) in text
     assert people_section(LISTING) in text
     kind, _, body = text.split("](data:")[1].split(")")[0].partition(";base64,")
