@@ -2,15 +2,18 @@
 
 import os
 import re
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from elenco.backup.place import STAGE
 from elenco.errors import Locked
 from elenco.layout import Layout
 from elenco.schema import open_schema
@@ -18,6 +21,8 @@ from elenco.settings import Settings
 from elenco.storage import read_json, remove_leftovers, write_json
 
 HOLDER = "refresh.holder.json"  # beside the lock: who holds it, for whoever is refused
+# Locks that whoever called has taken with `refresh_lock`; another thread's are not among them.
+_taken: ContextVar[frozenset[Path]] = ContextVar("_taken", default=frozenset())
 
 
 @contextmanager
@@ -61,6 +66,29 @@ def refresh_lock(settings: Settings) -> Iterator[None]:
         open_schema(layout)
         remove_leftovers(settings.paths.data)
         remove_leftovers(layout.recogniser)
+        shutil.rmtree(layout.models / STAGE, ignore_errors=True)
+        before = _taken.get()
+        _taken.set(before | {layout.lock.resolve()})
+        try:
+            yield
+        finally:
+            _taken.set(before)
+
+
+@contextmanager
+def step_lock(settings: Settings) -> Iterator[None]:
+    """`refresh_lock` for a step of a refresh that is run by hand too.
+
+    A refresh that has called it holds the directory already, and goes on holding it.
+
+    Raises:
+        Locked: another process, or another thread, holds it.
+        ElencoError: as `refresh_lock`.
+    """
+    if Layout.of(settings).lock.resolve() in _taken.get():
+        yield
+        return
+    with refresh_lock(settings):
         yield
 
 

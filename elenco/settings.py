@@ -33,6 +33,7 @@ from elenco.errors import ConfigError
 from elenco.ops.secret_files import read_secret
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+People = Annotated[int, Field(ge=2)]  # with fewer there is nobody to tell apart
 CONFIG_VARIABLE = "ELENCO_CONFIG"
 
 
@@ -99,7 +100,7 @@ class Collect(Section):
     source: Literal["tmdb", "folder"] = "tmdb"
     folder: Path | None = None
     cast: Path | None = None
-    people: int = Field(default=10_000, ge=2)
+    people: People = 10_000
     photos_per_person: int = Field(default=30, ge=1)
     image_size: str = Field(default="h632", pattern=r"^(original|[wh]\d+)$")
     connections: int = Field(default=32, ge=1, le=256)

@@ -4,9 +4,11 @@ A killed run goes on from the last segment of the video that it had finished.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from pydantic import Field
 
 from elenco.settings import load_settings
 from tasks.failure import says_what_to_do
@@ -19,7 +21,7 @@ def annotate_video(
     video: Path,
     out: Path,
     cast: Path | None = None,
-    movie: int | None = None,
+    movie: Annotated[int, Field(ge=1)] | None = None,
     burn_in: bool = False,
     config: str | None = None,
 ) -> State[dict[str, int]]:

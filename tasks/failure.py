@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Failed
 
@@ -15,20 +14,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def says_what_to_do(work: Callable[P, State[R]]) -> Callable[P, State[R]]:
+def says_what_to_do(work: Callable[P, R]) -> Callable[P, R]:
     """Around a flow's function: an exception becomes a failed state; whoever calls gets it raised.
 
     Its traceback is in the run's log.
     """
 
     @wraps(work)
-    def told(*args: P.args, **kwargs: P.kwargs) -> State[R]:
+    def told(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return work(*args, **kwargs)
         except Exception as error:
             message = advice(error)
             get_run_logger().error(message, exc_info=True)
-            failed: State[Any] = Failed(message=message, data=error)
+            # Whatever a flow is said to return, Prefect takes a state for it.
+            failed: Any = Failed(message=message, data=error)
             return failed
 
     return told

@@ -11,7 +11,7 @@ from prefect.artifacts import (
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from elenco.layout import Layout
+from elenco.schema import layout_to_read
 from elenco.settings import Settings
 from elenco.xray import run
 from elenco.xray.cast import Wanted, choose_cast
@@ -34,7 +34,7 @@ def annotate(
     video: Path, out: Path, wanted: Wanted, settings: Settings, burn_in: bool
 ) -> dict[str, int]:
     """Look through the video, name the tracks, write all forms; nothing is done twice."""
-    tools = run.load_tools(settings, Layout.of(settings))
+    tools = run.load_tools(settings, layout_to_read(settings))
     with progress_artifact():
         xray = run.annotate(video, out, wanted, settings, tools, burn_in=burn_in)
     return {"people": len(xray.people), "unknown": len(xray.unknown), "tracks": len(xray.tracks)}

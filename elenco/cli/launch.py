@@ -35,7 +35,8 @@ def run_flow(name: str, settings: Settings, **parameters: Any) -> Any:
     data directory; with it, the run reports there.
 
     Raises:
-        ConfigError: there is no flows/ folder from the working directory upwards.
+        ConfigError: there is no flows/ folder from the working directory upwards, or the flow does
+            not take these parameters.
     """
     root = application_root()
     prefect_home = settings.paths.data.resolve() / "state" / "prefect"
@@ -57,6 +58,7 @@ def run_flow(name: str, settings: Settings, **parameters: Any) -> Any:
         say(f"{name}: reporting to {server}" if server else f"{name}: starting Prefect")
         flow = getattr(importlib.import_module(f"flows.{name}"), name)
         logging.getLogger("prefect").propagate = False
+        importlib.import_module("tasks.parameters").check(flow, parameters)
         return flow(**parameters)
 
 

@@ -15,11 +15,11 @@ from prefect.client.schemas.objects import ConcurrencyOptions
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
-from prefect.utilities.callables import parameter_schema_from_entrypoint
 from pydantic import ValidationError
 
 from elenco.errors import ConfigError
 from elenco.settings import Settings
+from tasks.parameters import form
 
 FILE = "prefect.yaml"
 
@@ -71,9 +71,7 @@ def _wanted(
         "work_pool_name": entry["work_pool"]["name"],
         "work_queue_name": entry["work_pool"]["work_queue_name"],
         "job_variables": entry["work_pool"]["job_variables"],
-        "parameter_openapi_schema": parameter_schema_from_entrypoint(
-            entry["entrypoint"]
-        ).model_dump_for_openapi(),
+        "parameter_openapi_schema": form(entry["entrypoint"]),
         "enforce_parameter_schema": True,
         "concurrency_options": ConcurrencyOptions(**limit_options(limit)) if limit else None,
     }
