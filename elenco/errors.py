@@ -15,6 +15,7 @@
     ├── RegistryError           no such version, or none promoted yet
     ├── ExportError             a TF.js form could not be made, or disagrees with Keras
     ├── WorkersLost             the processes that work on shards died
+    ├── ClockWrong              what this machine's clock says is not to be believed
     └── Locked                  another refresh works in the same data directory
 
 Only `ImageError` is ever turned into a `Skipped`; the others end the run with their message.
@@ -88,6 +89,10 @@ class ExportError(ElencoError):
 
 class WorkersLost(ElencoError):
     """The processes that work on shards died, or nobody can reach them."""
+
+
+class ClockWrong(ElencoError):
+    """What this machine's clock says is not to be believed."""
 
 
 class Locked(ElencoError):

@@ -13,6 +13,7 @@ data/state/{source_id}/people/YYYY-MM-DD.json      the people of a day, never ch
 data/state/{source_id}/answers/NNN.json            what the source said of each person
 data/state/{source_id}/refreshes.jsonl             what each refresh came to
 data/state/{source_id}/changes.json                until when those answers are known to hold
+data/state/{source_id}/retention.json              when it was last looked for what is too old
 data/curation.jsonl                                photographs that an operator keeps or drops
 data/denylist.jsonl  data/audit.jsonl              who is not to come back; what was removed when
 models/FaceNET-Keras/                              FaceNet's weights
@@ -82,6 +83,10 @@ class Layout:
     @property
     def changes(self) -> Path:
         return self.state / "changes.json"
+
+    @property
+    def retention(self) -> Path:
+        return self.state / "retention.json"
 
     @property
     def people(self) -> Path:

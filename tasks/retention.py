@@ -43,9 +43,10 @@ def _enter(stack: ExitStack, settings: Settings) -> str:
 
 
 @task(task_run_name="delete what is too old")
-def delete_expired(settings: Settings) -> dict[str, int]:
+def delete_expired(settings: Settings, clock_is_right: bool = False) -> dict[str, int]:
     """Delete it, with all that was made of it, and Prefect's old answers; how much of what."""
-    removed = retention.enforce_retention(settings, Layout.of(settings)).counts()
+    layout = Layout.of(settings)
+    removed = retention.enforce_retention(settings, layout, clock_is_right=clock_is_right).counts()
     folder = get_current_settings().results.local_storage_path
     answers = delete_old(folder, datetime.now(UTC)) if folder else 0
     return removed | ({"stored answers": answers} if answers else {})

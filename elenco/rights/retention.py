@@ -12,7 +12,7 @@ from typing import Any
 
 from elenco.layout import Layout
 from elenco.records import Record, image_id
-from elenco.rights import audit
+from elenco.rights import audit, clock
 from elenco.rights.curated import erase_curation
 from elenco.rights.denylist import kind_of
 from elenco.rights.embeddings import remove_rows
@@ -52,7 +52,9 @@ def expire(record: Record, layout: Layout, settings: Settings, now: datetime) ->
     return removed
 
 
-def enforce_retention(settings: Settings, layout: Layout, now: datetime | None = None) -> Removed:
+def enforce_retention(
+    settings: Settings, layout: Layout, now: datetime | None = None, clock_is_right: bool = False
+) -> Removed:
     """`expire` for what every source has on disk, and the embeddings of what is deleted.
 
     Call it while holding the data directory. A run that was killed, run again, finishes.
@@ -61,21 +63,32 @@ def enforce_retention(settings: Settings, layout: Layout, now: datetime | None =
         settings: `retention` is used.
         layout: the directories, seen from any source.
         now: with its time zone; by default the time it is.
+        clock_is_right: a person says so; otherwise it is looked at before TMDB's photographs go.
 
     Raises:
+        ClockWrong: something is too old by a clock that can't be believed; nothing was deleted.
         ElencoError: a record can't be read; the message says what to do.
     """
     moment = now or datetime.now(UTC)
-    return sum((_enforce(s, settings.retention, moment) for s in layout.sources()), Removed())
+    due = {source: _due(source, settings.retention, moment) for source in layout.sources()}
+    for source in due:
+        if kind_of(source.source_id) == "tmdb":
+            clock.look(source, moment, due=bool(due[source]), is_right=clock_is_right)
+    return sum((_enforce(s, due[s], settings.retention, moment) for s in due), Removed())
 
 
-def _enforce(source: Layout, retention: Retention, now: datetime) -> Removed:
-    """One source: embeddings, then faces and photographs, and the manifest at last."""
-    due = frozenset(
+def _due(source: Layout, retention: Retention, now: datetime) -> frozenset[Photograph]:
+    return frozenset(
         photograph
         for _, record in records("collect", source)
         for photograph in _Due.of(record, source, retention, now).photographs()
     )
+
+
+def _enforce(
+    source: Layout, due: frozenset[Photograph], retention: Retention, now: datetime
+) -> Removed:
+    """One source: embeddings, then faces and photographs, and the manifest at last."""
     removed = Removed()
     if due:
         chosen = Chosen(photographs=due)

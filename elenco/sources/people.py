@@ -20,11 +20,14 @@ def write_people(
 ) -> Path:
     """Write the list of the day; another list of the same day gets a number behind the date.
 
+    So does one of an earlier day than the newest, whose clock was set back meanwhile: the list
+    that was written last is the last by its name.
+
     The file holds `date`, `asked` (how many were asked for), `people` with `rank` from 1, `id`,
     `name` and `popularity`, and `skipped`: who was looked at and left out, with the reason.
 
     Returns:
-        The file; the one of an earlier run of the day if it lists the same people in this order.
+        The file; the newest that was there if it is not older and has the same people in order.
     """
     value: dict[str, Any] = {
         "date": today.isoformat(),
@@ -33,12 +36,12 @@ def write_people(
         "skipped": [asdict(skip) for skip in skipped],
     }
     newest = newest_list(layout)
-    number = 1
-    if newest is not None and _order(newest)[0] == today.isoformat():
+    day, number = today.isoformat(), 1
+    if newest is not None and _order(newest)[0] >= day:
         if [p["id"] for p in read_json(newest)["people"]] == [p.id for p in people]:
             return newest
-        number = _order(newest)[1] + 1
-    name = today.isoformat() if number == 1 else f"{today.isoformat()}-{number}"
+        day, number = _order(newest)[0], _order(newest)[1] + 1
+    name = day if number == 1 else f"{day}-{number}"
     path = layout.people / f"{name}.json"
     write_json(path, value)
     return path

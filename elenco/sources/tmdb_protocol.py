@@ -16,7 +16,8 @@ from elenco.errors import SourceError, TokenRefused, UnexpectedAnswer
 LAST_PAGE = 500  # further pages are HTTP 400, status_code 22, whatever total_pages says
 PAGE_LENGTH = 20
 CHANGES_DAYS = 14  # a longer range is HTTP 422, status_code 20
-HEADERS = ("Content-Type", "Retry-After")  # those of an answer that `decipher` looks at
+# Those of an answer that anybody looks at.
+HEADERS = ("Content-Type", "Retry-After", "Date", "Age")
 API_URL_HINT = "is ELENCO_TMDB__API_URL the address of a TMDB API (it ends in /3)?"
 
 

@@ -3,6 +3,7 @@
 import random
 import socket
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -12,6 +13,7 @@ from yarl import URL
 
 from elenco.errors import ConfigError, ImageError, SourceUnreachable
 from elenco.settings import Settings
+from elenco.sources import clock
 from elenco.sources import tmdb_protocol as protocol
 from elenco.sources.hosts import Resolver, allowed_hosts, web_address
 from elenco.sources.network import shared, shared_bounds
@@ -76,6 +78,7 @@ class Transport:
         Raises:
             SourceUnreachable: it was not answered.
             SourceError, ConfigError: as `decipher`, or the address can't be one.
+            ClockWrong: the server's clock and this machine's are days apart.
         """
         problem = ""
         health, patience = self._patience(self._url)
@@ -87,6 +90,7 @@ class Transport:
                 if status not in AWAY and status != 429:
                     health.well()
                 answer = protocol.decipher(request, status, headers, body)
+                clock.compare(headers, datetime.now(UTC), self._url)
                 health.made_sense = True
                 return answer
             except protocol.TryAgain as error:

@@ -137,7 +137,13 @@ def apply(client: SyncPrefectClient, automations: list[AutomationCore]) -> list[
     One that an operator switched off stays off.
     """
     done = []
-    there = {a.name: a for a in read(client)}
+    there: dict[str, Automation] = {}
+    twice: list[Automation] = []
+    for one in read(client):
+        if one.name in there:
+            twice.append(one)
+        else:
+            there[one.name] = one
     for one in automations:
         found = there.pop(one.name, None)
         if found is None:
@@ -147,17 +153,21 @@ def apply(client: SyncPrefectClient, automations: list[AutomationCore]) -> list[
             kept = one.model_copy(update={"enabled": found.enabled})
             client.update_automation(found.id, kept)
             done.append(f"automation {one.name.removeprefix(PREFIX)!r} changed")
-    for name, one in sorted(there.items()):
+    for one in [*(there[name] for name in sorted(there)), *twice]:
         client.request("DELETE", "/automations/{id}", path_params={"id": one.id})
-        done.append(f"automation {name.removeprefix(PREFIX)!r} deleted")
+        done.append(f"automation {one.name.removeprefix(PREFIX)!r} deleted")
     return done
 
 
 def read(client: SyncPrefectClient) -> list[Automation]:
-    """Those of ours that the server has."""
-    answer = client.request("POST", "/automations/filter", json={})
-    found = Automation.model_validate_list(answer.json())
-    return [a for a in found if a.name.startswith(PREFIX)]
+    """Those of ours that the server has, among however many of others."""
+    found: list[Automation] = []
+    while True:  # a page is as long as the server's settings say
+        answer = client.request("POST", "/automations/filter", json={"offset": len(found)})
+        page = Automation.model_validate_list(answer.json())
+        if not page:
+            return [a for a in found if a.name.startswith(PREFIX)]
+        found += page
 
 
 def _comparable(automation: AutomationCore) -> object:

@@ -1,6 +1,5 @@
 """Starts a deployment's run by hand, and watches it."""
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,9 +12,12 @@ from prefect.client.schemas.sorting import LogSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from elenco.ops.errors import OperationsError
+from tasks.ops.answers import said
 
 LOOK_SECONDS = 1.0
-LOGS_AT_ONCE = 200
+# A process sends what it logs every two seconds, and the rest when it ends: after its last state.
+SILENT_LOOKS = 5
+LOGS_AT_ONCE = 200  # the most that a server gives
 INVALID = (409, 422)
 
 
@@ -42,34 +44,40 @@ def start(client: SyncPrefectClient, flow: str, parameters: dict[str, Any]) -> F
     except PrefectHTTPStatusError as error:
         if error.response.status_code not in INVALID:
             raise
-        said = error.response.json().get("detail", error.response.text)
-        text = said if isinstance(said, str) else json.dumps(said)
-        raise OperationsError(f"{flow} does not take these parameters: {text}") from None
+        raise OperationsError(
+            f"{flow} does not take these parameters: {said(error.response)}"
+        ) from None
 
 
 def watch(client: SyncPrefectClient, run: UUID, say: Callable[[str], None]) -> State[Any]:
-    """Say its states and what it logs until it has ended; the last state."""
-    told, seen = "", 0
+    """Say its states and what it logs until it has ended and no more comes; the last state."""
+    told, seen, silent = "", 0, 0
     while True:
         state = client.read_flow_run(run).state
         assert state is not None
         if state.name != told:
             told = state.name or ""
             say(f"{told}{f': {state.message}' if state.message else ''}")
-        seen += _say_logs(client, run, seen, say)
-        if state.is_final():
-            _say_logs(client, run, seen, say)
+        new = _say_logs(client, run, seen, say)
+        seen += new
+        silent = silent + 1 if state.is_final() and not new else 0
+        if silent == SILENT_LOOKS:
             return state
         time.sleep(LOOK_SECONDS)
 
 
 def _say_logs(client: SyncPrefectClient, run: UUID, seen: int, say: Callable[[str], None]) -> int:
-    logs = client.read_logs(
-        log_filter=LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])),
-        limit=LOGS_AT_ONCE,
-        offset=seen,
-        sort=LogSort.TIMESTAMP_ASC,
-    )
-    for log in logs:
-        say(f"  {log.message}")
-    return len(logs)
+    """Say all lines behind those that were seen; how many."""
+    new = 0
+    while True:
+        logs = client.read_logs(
+            log_filter=LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])),
+            limit=LOGS_AT_ONCE,
+            offset=seen + new,
+            sort=LogSort.TIMESTAMP_ASC,
+        )
+        for log in logs:
+            say(f"  {log.message}")
+        new += len(logs)
+        if len(logs) < LOGS_AT_ONCE:
+            return new

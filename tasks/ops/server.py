@@ -10,8 +10,7 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, t
 
 from elenco.errors import ConfigError
 from elenco.ops.errors import OperationsError, ServerRefused, ServerUnreachable
-
-ANSWER_CHARACTERS = 300
+from tasks.ops.answers import said
 
 
 @contextmanager
@@ -22,7 +21,7 @@ def connected() -> Iterator[SyncPrefectClient]:
         ConfigError: no server is named.
         ServerUnreachable: nobody answers there.
         ServerRefused: it wants another `PREFECT_API_AUTH_STRING`.
-        OperationsError: it says no to a request made inside; the message has its answer.
+        OperationsError: it says no to a request made inside; the message has its words.
     """
     url = get_current_settings().api.url
     if not url:
@@ -40,11 +39,8 @@ def connected() -> Iterator[SyncPrefectClient]:
                 f"the Prefect server at {url} wants another user and password: set "
                 "PREFECT_API_AUTH_STRING or PREFECT_API_AUTH_STRING_FILE to `user:password`"
             ) from None
-        answer = error.response.text[:ANSWER_CHARACTERS]
-        raise OperationsError(
-            f"the Prefect server at {url} says {error.response.status_code}: {answer}"
-        ) from None
-    except (httpx.TransportError, OSError) as error:
+        raise OperationsError(f"the Prefect server at {url} says {said(error.response)}") from None
+    except httpx.TransportError as error:
         raise ServerUnreachable(
             f"no Prefect server answers at {url} ({type(error).__name__}): start it, or correct "
             "PREFECT_API_URL"

@@ -5,23 +5,28 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, date, datetime
 
 from elenco.lock import hold
 from elenco.settings import load_settings
+from elenco.sources.people import write_people
+from elenco.types import Person
 from tests.flows.conftest import ROOT, artifacts, get_json
 from tests.small_data import SmallData
 
-RUN = "from flows.enforce_retention import enforce_retention as f; print(f(wait_minutes={}))"
+RUN = "from flows.enforce_retention import enforce_retention as f; print(f(wait_minutes={}{}))"
 
 
-def enforce(folder, prefect_api: str, wait_minutes: float = 0) -> subprocess.CompletedProcess[str]:
+def enforce(
+    folder, prefect_api: str, wait_minutes: float = 0, more: str = ""
+) -> subprocess.CompletedProcess[str]:
     paths = {
         "ELENCO_PATHS__DATA": str(folder / "data"),
         "PREFECT_API_URL": prefect_api,
         "PREFECT_HOME": str(folder / "prefect"),  # old answers there go too: not the user's own
     }
     return subprocess.run(
-        [sys.executable, "-c", RUN.format(wait_minutes)],
+        [sys.executable, "-c", RUN.format(wait_minutes, more)],
         env=os.environ | paths,
         cwd=ROOT,
         capture_output=True,
@@ -35,11 +40,15 @@ def newest_state(prefect_api: str) -> dict:
     return get_json(f"{prefect_api}/flow_runs/filter", wanted)[0]["state"]
 
 
-def old_and_new(folder) -> None:
+def old_and_new(folder, listed: date | None = None) -> None:
+    """Photographs that are too old and others, of people who were listed on a day: today."""
     data = SmallData(folder)
     data.person("1", "Ana", fetched_at="2020-01-01T00:00:00+00:00")
     data.person("2", "Bo", fetched_at="2999-01-01T00:00:00+00:00")
     data.write()
+    for path in data.layout.people.iterdir():
+        path.unlink()
+    write_people(data.layout, listed or datetime.now(UTC).date(), [Person("1", "Ana")], [], 1)
 
 
 def test_what_is_too_old_goes_and_the_report_says_how_much(tmp_path, prefect_api):
@@ -52,6 +61,21 @@ def test_what_is_too_old_goes_and_the_report_says_how_much(tmp_path, prefect_api
     state = newest_state(prefect_api)
     assert state["name"] == "Completed"
     assert state["message"] == "deleted: 3 photographs, 3 crops, 3 embeddings, 6 entries"
+
+
+def test_where_nothing_is_known_of_months_a_person_says_that_the_clock_is_right(
+    tmp_path, prefect_api
+):
+    old_and_new(tmp_path, date(2020, 1, 1))
+    done = enforce(tmp_path, prefect_api)
+    assert done.returncode == 1
+    assert len(list((tmp_path / "data").rglob("1"))) > 1
+    state = newest_state(prefect_api)
+    assert state["type"] == "FAILED"
+    assert "the last that is known of tmdb is from 2020-01-01" in state["message"]
+    done = enforce(tmp_path, prefect_api, more=", clock_is_right=True")
+    assert "'photographs': 3" in done.stdout, done.stderr
+    assert not list((tmp_path / "data").rglob("1"))
 
 
 def test_old_stored_answers_go_too(tmp_path, prefect_api, monkeypatch):

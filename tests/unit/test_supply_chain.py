@@ -111,13 +111,16 @@ def test_pins_are_the_same_wherever_a_package_is_named():
     assert {name: found for name, found in pins.items() if len(found) > 1} == {}
 
 
-def test_the_bill_of_materials_is_whole_valid_and_the_same_each_time(tmp_path):
+@pytest.mark.parametrize("name", ["run.txt", "gpu.txt"])
+def test_the_bill_of_materials_is_whole_valid_and_the_same_each_time(tmp_path, name):
     tool = ROOT / ".venv-tools" / "bin" / "cyclonedx-py"
     if not tool.exists():
         pytest.skip("needs .venv-tools, which `make sbom` sets up")
     options = re.search(r"cyclonedx-py (requirements .*?--pyproject)", _recipe(), re.S)
     assert options is not None
-    text = (ROOT / "requirements" / "run.txt").read_text()
+    assert re.search(rf"SBOM\) dist/\S+ requirements/{name}$", _recipe(), re.M)
+    requirements = ROOT / "requirements" / name
+    text = requirements.read_text()
     (tmp_path / "few.txt").write_text("\n".join(re.split(r"\n(?=\S)", text)[:3]))
 
     def write(requirements: Path, *more: str) -> bytes:
@@ -130,8 +133,7 @@ def test_the_bill_of_materials_is_whole_valid_and_the_same_each_time(tmp_path):
 
     assert "--validate" in options[1]
     write(tmp_path / "few.txt")  # all of them take half a minute to validate
-    run = ROOT / "requirements" / "run.txt"
-    written = [write(run, "--no-validate") for _ in range(2)]
+    written = [write(requirements, "--no-validate") for _ in range(2)]
     assert written[0] == written[1]
     told = json.loads(written[0])
     assert (told["bomFormat"], told["specVersion"]) == ("CycloneDX", "1.6")
@@ -172,7 +174,8 @@ def test_an_audit_that_asked_nobody_does_not_pass(tmp_path):
     assert "upgrade the packages above" in found.stdout
     assert audit("No known vulnerabilities found", 0).returncode == 0
     told = (tmp_path / "told").read_text().split()
-    assert {"--strict", "--require-hashes", "requirements/run.txt"} <= set(told)
+    asked = {"requirements/run.txt", "requirements/gpu.txt"}
+    assert {"--strict", "--require-hashes", *asked} <= set(told)
 
 
 def test_what_the_security_page_names_is_there():
