@@ -81,15 +81,18 @@ web-test: setup-dev
 # What is installed, as CycloneDX 1.6: same requirements, same bytes; checked against its schema.
 sbom: $(TOOLS)/.installed
 	@mkdir -p dist
-	@PYTHONWARNINGS=ignore $(TOOLS)/bin/cyclonedx-py requirements --of JSON --sv 1.6 --output-reproducible --validate \
-		--pyproject pyproject.toml --output-file dist/elenco.cdx.json requirements/run.txt
-	@echo "sbom: dist/elenco.cdx.json, $$(grep -c '==' requirements/run.txt) packages with their sha256"
+	@$(SBOM) dist/elenco.cdx.json requirements/run.txt
+	@$(SBOM) dist/elenco-gpu.cdx.json requirements/gpu.txt
+	@echo "sbom: dist/elenco.cdx.json, $$(grep -c '==' requirements/run.txt) packages with their sha256;" \
+		"dist/elenco-gpu.cdx.json, the $$(grep -c '==' requirements/gpu.txt) that a GPU adds"
+SBOM := PYTHONWARNINGS=ignore $(TOOLS)/bin/cyclonedx-py requirements --of JSON --sv 1.6 --output-reproducible \
+	--validate --pyproject pyproject.toml --output-file
 
 # Without --strict, packages that the vulnerability service does not know would pass in silence.
 audit: $(TOOLS)/.installed
 	@mkdir -p dist
 	@$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
-		--requirement requirements/run.txt >dist/audit.txt 2>&1 || { cat dist/audit.txt; \
+		--requirement requirements/run.txt --requirement requirements/gpu.txt >dist/audit.txt 2>&1 || { cat dist/audit.txt; \
 		if grep -q '^Found [0-9]* known vulnerabilit' dist/audit.txt; \
 		then echo "audit: upgrade the packages above: pin them in pyproject.toml, then make lock"; \
 		else echo "audit: the vulnerability service did not answer for every package: nothing is known"; fi; \

@@ -1,6 +1,8 @@
 """Which database is Prefect's here: whoever started the server has said so somewhere."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from elenco.backup.database import DatabaseUrl
@@ -8,6 +10,7 @@ from elenco.backup.tree import DATABASE
 from elenco.errors import ConfigError
 from elenco.layout import Layout
 from elenco.ops import state
+from elenco.ops.database_alone import database_alone, require_down
 from elenco.ops.places import Places
 from elenco.ops.postgres import DATABASE as NAME
 from elenco.ops.postgres import USER
@@ -33,10 +36,38 @@ def known_database(given: str | None, layout: Layout) -> DatabaseUrl | None:
     """
     if given:
         return DatabaseUrl.parse(given)
+    return _of_variables() or _of_topology(layout) or _of_runs(layout)
+
+
+@contextmanager
+def database_to_fill(layout: Layout) -> Iterator[DatabaseUrl]:
+    """Where a backup's PostgreSQL database goes if nothing is given, ready for it.
+
+    The first of: what Prefect's variables say; the database that `elenco up` was given here; its
+    own cluster, made if there is none, and up until the end of this.
+
+    Raises:
+        ConfigError: as `known_database`.
+        OperationsError: the server of `elenco up` is at work, or its cluster can't be started.
+        Locked: another process starts or stops it.
+    """
+    if url := _of_variables():
+        yield url
+        return
+    require_down(layout.data)
+    now = state.read(Places.of(layout.data).topology)
+    if now and now.get("database"):
+        yield _in_topology(layout, now["database"])
+        return
+    with database_alone(layout.data) as port:
+        yield _in_topology(layout, _own(port))
+
+
+def _of_variables() -> DatabaseUrl | None:
     for variable in URLS:
         if url := os.environ.get(variable):
             return DatabaseUrl.parse(url, variable)
-    return _of_parts() or _of_topology(layout) or _of_runs(layout)
+    return _of_parts()
 
 
 def _of_parts() -> DatabaseUrl | None:
@@ -54,13 +85,20 @@ def _of_parts() -> DatabaseUrl | None:
 
 
 def _of_topology(layout: Layout) -> DatabaseUrl | None:
-    places = Places.of(layout.data)
-    now = state.read(places.topology)
+    now = state.read(Places.of(layout.data).topology)
     if now is None:
         return None
-    address = now.get("database") or (
-        f"postgresql://{USER}@127.0.0.1:{now.get('ports', {}).get('database')}/{NAME}"
-    )
+    address = now.get("database") or _own(now.get("ports", {}).get("database"))
+    return _in_topology(layout, address)
+
+
+def _own(port: object) -> str:
+    return f"postgresql://{USER}@127.0.0.1:{port}/{NAME}"
+
+
+def _in_topology(layout: Layout, address: str) -> DatabaseUrl:
+    """With the password that `elenco up` uses."""
+    places = Places.of(layout.data)
     try:
         url = DatabaseUrl.parse(address)
     except ConfigError:

@@ -2,11 +2,12 @@
 
 import sys
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from elenco.backup.check import check
 from elenco.backup.database import DatabaseUrl
-from elenco.backup.known import URLS, known_database
+from elenco.backup.known import URLS, database_to_fill, known_database
 from elenco.backup.manifest import Manifest
 from elenco.backup.restore import choose, restore
 from elenco.backup.save import save
@@ -98,10 +99,10 @@ def run_restore(
     layout = Layout.of(settings)
     store = _open(source)
     manifest = choose(store, name)
-    url = None
-    if not without_database:
-        url = _target(manifest, database, into is not None, layout)
-    with console_sink():
+    target = (
+        nullcontext() if without_database else _target(manifest, database, into is not None, layout)
+    )
+    with console_sink(), target as url:
         done = restore(store, settings, layout, manifest, url, force)
     deleted = f", {done.deleted:,} others deleted" if done.deleted else ""
     print(
@@ -123,25 +124,22 @@ def _open(place: str) -> Store:
 
 def _target(
     manifest: Manifest, given: str | None, elsewhere: bool, layout: Layout
-) -> DatabaseUrl | None:
+) -> AbstractContextManager[DatabaseUrl | None]:
     """Where the backup's database goes; what the environment says is not for a trial elsewhere.
 
     Raises:
-        ConfigError: it is PostgreSQL's and nothing says where it goes.
+        ConfigError: it is PostgreSQL's, and nothing says where it goes in a trial elsewhere.
     """
-    if manifest.database is None:
-        return DatabaseUrl.parse(given) if given else None
-    if given:
-        return DatabaseUrl.parse(given)
+    if given or manifest.database is None:
+        return nullcontext(DatabaseUrl.parse(given) if given else None)
     if manifest.database.kind == "sqlite":
-        return DatabaseUrl("sqlite", layout.data / DATABASE)
-    found = None if elsewhere else known_database(None, layout)
-    if found is None or found.kind != "postgresql":
+        return nullcontext(DatabaseUrl("sqlite", layout.data / DATABASE))
+    if elsewhere:
         raise ConfigError(
             f"backup {manifest.name} has Prefect's PostgreSQL database: say where it goes with "
             "--database, or add --no-database"
         )
-    return found
+    return database_to_fill(layout)
 
 
 def _say_what_is_missing(settings: Settings) -> None:

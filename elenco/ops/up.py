@@ -52,12 +52,12 @@ def up(
         Locked: another `up` or `down` is at it.
     """
     places = Places.of(settings.paths.data)
-    with _lock(places):
+    with lock(places):
         before = state.read(places.topology)
         if before and state.is_running(before) and before["phase"] == "up":
             return _topology(before, settings), False
         if before:
-            _clear(before, places)
+            clear(before, places)
         ports = _ports(before, port)
         topology = Topology(
             root, settings.paths.data.resolve(), settings.paths.models.resolve(), ports, database
@@ -85,12 +85,12 @@ def down(settings: Settings) -> bool:
         Locked: another `up` or `down` is at it.
     """
     places = Places.of(settings.paths.data)
-    with _lock(places):
+    with lock(places):
         now = state.read(places.topology)
         if now is None:
             return False
         ran = state.is_running(now)
-        left = _clear(now, places)
+        left = clear(now, places)
         return ran or bool(left)
 
 
@@ -100,8 +100,8 @@ def running(settings: Settings) -> Topology | None:
     return _topology(now, settings) if now and state.is_running(now) else None
 
 
-def _clear(now: dict[str, Any], places: Places) -> list[str]:
-    """Stop the supervisor of a state, then whatever it left; what that was."""
+def clear(now: dict[str, Any], places: Places) -> list[str]:
+    """Stop the supervisor of a state, then whatever it left; what that was. Raises as `down`."""
     owner = now["supervisor"]
     processes.end(owner["pid"], owner["started"], signal.SIGTERM, DOWN_SECONDS)
     left = state.kill_leftovers(now)
@@ -200,10 +200,13 @@ def healthy(topology: Topology) -> bool:
     )
 
 
-def _lock(places: Places) -> Any:
+def lock(places: Places) -> Any:
+    """Hold the topology of a data directory, until the end of a `with`. Raises Locked."""
     places.root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(places.lock)
+    file = FileLock(places.lock)
     try:
-        return lock.acquire(timeout=0)
+        return file.acquire(timeout=0)
     except Timeout:
-        raise Locked("another `elenco up` or `elenco down` is at work: wait for it") from None
+        raise Locked(
+            "another `elenco up`, `elenco down` or `elenco restore` is at work: wait for it"
+        ) from None
