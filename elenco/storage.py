@@ -35,8 +35,10 @@ def write_bytes(path: Path, data: bytes) -> None:
         finally:
             os.close(handle)
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         name.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # so that whoever makes room on a full disk knows where
         raise
 
 

@@ -1,3 +1,4 @@
+import errno
 import os
 import zipfile
 
@@ -19,6 +20,17 @@ def test_write_replaces_and_leaves_nothing_else(tmp_path):
     assert names(path.parent) == ["b.bin"]
     os.umask(umask := os.umask(0))
     assert os.stat(path).st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    path = tmp_path / "b.bin"
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
+        storage.write_bytes(path, b"new")
+    assert names(tmp_path) == []
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path):
