@@ -70,7 +70,7 @@ up: setup
 down: setup
 	@$(BIN)/elenco down
 
-# Kills each of them meanwhile, and builds what the Dockerfile builds: half an hour
+# Kills each of them meanwhile, and builds what the Dockerfile builds: about an hour
 ops-test: setup-dev
 	@ELENCO_OPS_TESTS=1 $(BIN)/python -m pytest tests/ops
 

@@ -34,6 +34,7 @@ from tests.ops.sinks import Sinks
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 PEOPLE = 8
+CAST = 200  # of the shared place's refresh, the real one
 MANY = 1_000_000
 HEAVY = pytest.mark.skipif(
     os.environ.get("ELENCO_OPS_TESTS") != "1", reason="takes minutes: make ops-test"
@@ -77,12 +78,12 @@ PREFECT_WORKER_QUERY_SECONDS = "1"
 """
 
 
-def until(what: str, seen: Callable[[], Any], seconds: float = 120) -> Any:
+def until(what: str, seen: Callable[[], Any], seconds: float = 120, pause: float = 0.2) -> Any:
     """Wait until `seen` gives something that is true."""
     deadline = time.monotonic() + seconds
     while not (found := seen()):
         assert time.monotonic() < deadline, f"not seen in {seconds:.0f} s: {what}"
-        time.sleep(0.2)
+        time.sleep(pause)
     return found
 
 
@@ -216,8 +217,8 @@ class Place:
     def let_go(self) -> None:
         (self.data / "hold").unlink(missing_ok=True)
 
-    def of_worker(self) -> list[int]:
-        """The worker, its run, and all that they started."""
+    def of_worker(self, least: int = 4) -> list[int]:
+        """The worker, its run, and all that they started: so many processes at least."""
         mark = f"PREFECT_WORKER_WEBSERVER_PORT={self.state['ports']['worker']}".encode()
         found = []
         for entry in Path("/proc").iterdir():
@@ -226,7 +227,7 @@ class Place:
                     found.append(int(entry.name))
             except OSError:
                 continue
-        assert len(found) >= 4
+        assert len(found) >= least
         return found
 
     def processes(self) -> list[str]:
@@ -290,7 +291,7 @@ def sinks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sinks]:
 
 @pytest.fixture(scope="session")
 def held_server() -> Iterator[tuple[HeldCast, DemoServer]]:
-    cast = HeldCast(PEOPLE)
+    cast = HeldCast(CAST)
     with running(cast, rate_per_second=None) as server:
         yield cast, server
         cast.allow(MANY)
@@ -314,9 +315,9 @@ def place(
         ELENCO_TMDB__API_URL=held_server[1].api_url,
         ELENCO_TMDB__TOKEN="demo",
         ELENCO_TMDB__TERMS_ACCEPTED="true",
-        ELENCO_COLLECT__PEOPLE=str(PEOPLE),
-        ELENCO_COLLECT__PHOTOS_PER_PERSON="5",
-        ELENCO_COLLECT__SHARDS="2",
+        ELENCO_COLLECT__PEOPLE=str(CAST),
+        ELENCO_COLLECT__PHOTOS_PER_PERSON="2",
+        ELENCO_COLLECT__SHARDS="4",
         ELENCO_COLLECT__CONNECTIONS="4",
         ELENCO_EMBEDDING__EMBEDDER="dlib_resnet",
     )

@@ -1,8 +1,11 @@
 """Alarms by webhook, Slack and e-mail, as a server sends them; none of it needs a worker."""
 
+import html
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +24,24 @@ DEAD = {
     "Slack": "https://hooks.slack.com/services/T0/B0/s3cr3tAndRevoked",
     "e-mail": "mailto://elenco:s3cr3t@127.0.0.1:9?from=elenco@example.com",
 }
+
+
+# What `daily_refresh` does at its end, on a day on which all went wrong.
+BAD_DAY = """
+from prefect import flow
+from elenco.settings import load_settings
+from elenco.types import PublishedRef
+from tasks.report import refresh_state
+
+@flow
+def bad_day():
+    reason = 'names fewer rightly, beyond "noise" & <b>'
+    published = PublishedRef("v000002", "not promoted", reason, "v000001", {})
+    return refresh_state({}, published, load_settings())
+
+state = bad_day(return_state=True)
+print(state.type.value, state.name, state.message, sep=" | ")
+"""
 
 
 @contextmanager
@@ -95,6 +116,54 @@ def test_a_failed_run_is_told_to_every_address(place: Place, sink: Sink, sinks: 
     [post] = [p for p in sinks.slack.posted if name in str(p)]
     assert post["attachments"][0]["title"] == "Elenco, failed"
     assert "&lt;b&gt;.toml" in post["attachments"][0]["text"]
+
+
+def test_a_bad_day_is_told_to_every_address(place: Place, sink: Sink, sinks: Sinks, tmp_path: Path):
+    for kept in (sink.posted, sinks.slack.posted, sinks.mail.taken):
+        kept.clear()
+    version = tmp_path / "recogniser" / "v000002"
+    version.mkdir(parents=True)
+    lines = ["9 of 40 people left, more than 5%", "the median quality fell"]
+    (version / "drift.json").write_text(json.dumps({"alarm": lines}))
+    environment = {
+        "PREFECT_API_URL": f"{place.state['url']}/api",
+        "PREFECT_API_AUTH_STRING": (place.ops / "secrets" / "server_auth").read_text().strip(),
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "ELENCO_PATHS__MODELS": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", BAD_DAY],
+        env=place.environment | environment,
+        cwd=place.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    reason = 'v000002: names fewer rightly, beyond "noise" & <b>'
+    assert done.stdout == f"COMPLETED | Not promoted | {reason}\n"
+    told = sorted([("not promoted", reason), *(("drift", line) for line in lines)])
+
+    def posted() -> list[tuple[str, str]]:
+        ours = [p for p in sink.posted if p["alarm"] in ("drift", "not promoted")]
+        return sorted((p["alarm"], p["text"]) for p in ours)
+
+    def of_slack() -> list[tuple[str, str]]:
+        said = [(a["title"], a["text"]) for p in sinks.slack.posted for a in p["attachments"]]
+        return sorted((alarm.removeprefix("Elenco, "), text) for alarm, text in said)
+
+    def mailed() -> list[tuple[str, str, str]]:
+        return sorted(
+            (to, m["Subject"].removeprefix("Elenco, "), m.get_content().strip())
+            for [to], m in sinks.mail.taken
+        )
+
+    until("three posts", lambda: len(posted()) >= len(told))
+    until("three posts to Slack", lambda: len(of_slack()) >= len(told))
+    until("three mails to each of two", lambda: len(mailed()) >= 2 * len(told))
+    assert posted() == [(alarm, f"Elenco, {alarm}: {text}") for alarm, text in told]
+    assert of_slack() == [(alarm, html.escape(text, quote=False)) for alarm, text in told]
+    recipients = ("night@example.com", "ops@example.com")
+    assert mailed() == [(to, alarm, text) for to in recipients for alarm, text in told]
 
 
 @pytest.mark.parametrize("kind", DEAD)

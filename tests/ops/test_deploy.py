@@ -1,12 +1,8 @@
 """`elenco deploy` and `elenco run` against a server."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 
-from tests.ops.conftest import HEAVY, NOWHERE, ROOT, Place, Sink, until
+from tests.ops.conftest import HEAVY, NOWHERE, ROOT, Place
 
 pytestmark = pytest.mark.timeout(600)
 FLOWS = sorted(path.stem for path in (ROOT / "flows").glob("[!_]*.py"))
@@ -44,6 +40,8 @@ def test_every_flow_is_deployed_as_the_settings_say(place: Place):
         if name in WRITING:
             assert deployment["global_concurrency_limit"]["limit"] == 1
             assert deployment["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+        else:  # one video is no reason not to look through another
+            assert deployment["global_concurrency_limit"] is None
     crons = {n: [s["schedule"] for s in d["schedules"]] for n, d in deployments.items()}
     assert [s["cron"] for s in crons["daily_refresh"]] == ["0 6 * * *"]
     assert [s["cron"] for s in crons["enforce_retention"]] == ["0 12 * * *"]
@@ -72,6 +70,7 @@ def test_the_form_in_the_interface_says_what_each_parameter_is(place: Place, flo
     assert "config" in properties
     for name, parameter in properties.items():
         assert parameter.get("description"), name
+    assert not properties.keys() & {"curated", "trained"}  # what one flow hands to another
 
 
 def test_what_the_server_does_by_itself(place: Place):
@@ -88,64 +87,19 @@ def test_what_the_server_does_by_itself(place: Place):
     assert "s3cr3t" not in again.stdout + again.stderr
 
 
-# What `daily_refresh` does at its end, on a day on which all went wrong.
-BAD_DAY = """
-from prefect import flow
-from elenco.settings import load_settings
-from elenco.types import PublishedRef
-from tasks.report import refresh_state
-
-@flow
-def bad_day():
-    reason = 'names fewer rightly, beyond "noise"'
-    published = PublishedRef("v000002", "not promoted", reason, "v000001", {})
-    return refresh_state({}, published, load_settings())
-
-state = bad_day(return_state=True)
-print(state.type.value, state.name, state.message, sep=" | ")
-"""
+def by_hand(place: Place) -> list[str]:
+    """Runs that `elenco run` has made."""
+    found = [run for flow in FLOWS for run in place.runs(flow)]
+    return sorted(run["id"] for run in found if "by-hand" in run["tags"])
 
 
-def test_alarms_arrive(place: Place, sink: Sink, tmp_path):
-    sink.posted.clear()
-    version = tmp_path / "recogniser" / "v000002"
-    version.mkdir(parents=True)
-    drift = {"alarm": ["9 of 40 people left, more than 5%", "the median quality fell"]}
-    (version / "drift.json").write_text(json.dumps(drift))
-    secret = (place.ops / "secrets" / "server_auth").read_text().strip()
-    environment = {
-        "PREFECT_API_URL": f"{place.state['url']}/api",
-        "PREFECT_API_AUTH_STRING": secret,
-        "PREFECT_LOGGING_LEVEL": "WARNING",
-        "ELENCO_PATHS__MODELS": str(tmp_path),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", BAD_DAY],
-        env=place.environment | environment,
-        cwd=place.folder,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    run = place.start("enforce_retention", parameters={"config": "nowhere.toml"})
-    assert place.ended(run)["state_type"] == "FAILED"
-    reason = 'v000002: names fewer rightly, beyond "noise"'
-    assert done.stdout == f"COMPLETED | Not promoted | {reason}\n"
-    until(f"four alarms among {sink.posted}", lambda: len(sink.posted) >= 4)
-    assert sorted(post["text"] for post in sink.posted if post["alarm"] == "drift") == [
-        f"Elenco, drift: {line}" for line in drift["alarm"]
-    ]
-    said = {post["alarm"]: post["text"] for post in sink.posted}
-    assert said["not promoted"] == f"Elenco, not promoted: {reason}"
-    assert said["failed"].startswith("Elenco, failed: enforce_retention ")
-    assert "nowhere.toml" in said["failed"]
-
-
-def test_what_is_wrong_is_said_in_a_line(place: Place):
+def test_what_is_wrong_is_said_in_a_line_and_makes_no_run(place: Place):
     cases = [
         (("run", "nothing"), {}, "there is no flow nothing"),
         (("run", "enforce_retention", "--param", "foo=1"), {}, "has no parameter foo"),
         (("run", "daily_refresh", "--param", "people=many"), {}, "does not take these parameters"),
+        (("run", "collect_images", "--param", "people=-5"), {}, "-5 is less than the minimum of 2"),
+        (("run", "train_recogniser", "--param", "curated={}"), {}, "has no parameter curated"),
         (("run", "daily_refresh", "--param", "people"), {}, "is no name=value"),
         (("deploy",), {"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "no Prefect server answers"),
         (
@@ -157,12 +111,14 @@ def test_what_is_wrong_is_said_in_a_line(place: Place):
             "wants another user and password",
         ),
     ]
+    before = by_hand(place)
     for arguments, environment, says in cases:
         done = place.elenco(*arguments, **environment)
         assert done.returncode == 1, arguments
         assert says in done.stderr, done.stderr
         assert done.stderr.count("\n") == 1, done.stderr
         assert "wrong" not in done.stderr
+    assert by_hand(place) == before
 
 
 def test_without_a_server_deploy_and_run_say_so(tmp_path, place: Place):

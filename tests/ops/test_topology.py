@@ -12,6 +12,15 @@ from pathlib import Path
 import pytest
 
 from tests.ops.conftest import HEAVY, Place, Sink, until
+from tests.ops.real_refresh import (
+    AGAIN_SECONDS,
+    MARKED_SECONDS,
+    SCHEDULED,
+    kill_worker,
+    replacement,
+    replacements,
+    seconds,
+)
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -138,6 +147,29 @@ def test_a_worker_that_is_told_to_stop_gives_its_run_to_the_next(place: Place):
     place.let_go()
     ended = place.ended(run, 180)
     assert ended["state_type"] == "COMPLETED", ended["state"]
+
+
+@HEAVY
+def test_a_run_that_its_worker_takes_and_never_starts_is_run_again(place: Place):
+    """The worker dies while the run's process is still importing Python's modules."""
+    others = replacements(place)
+    place.hold()
+    run = place.start(tags=SCHEDULED)
+    until("a run that is taken", lambda: place.run(run)["state_type"] == "PENDING", 180, pause=0.02)
+    killed = kill_worker(place, least=2)
+    taken = place.run(run)
+    assert (taken["state_type"], taken["start_time"]) == ("PENDING", None)
+    crashed = place.ended(run, 300)
+    assert crashed["state_type"] == "CRASHED"
+    assert crashed["run_count"] == 0
+    assert crashed["state"]["message"] == "not started 60 s after a worker took it"
+    marked = seconds(crashed["state"]["timestamp"])
+    assert marked - killed < 60 + MARKED_SECONDS
+    again = replacement(place, others)
+    assert seconds(again["start_time"]) - marked < AGAIN_SECONDS
+    place.held()
+    place.let_go()
+    assert place.ended(again["id"])["state_type"] == "COMPLETED"
 
 
 @HEAVY
