@@ -23,7 +23,7 @@ print(annotate_video(Path(sys.argv[1]), Path(sys.argv[2]), movie=1, burn_in=True
 def test_who_is_in_a_film(tmp_path, refreshed, prefect_api):
     cast = SyntheticCast(PEOPLE)
     people = [person for person, _ in cast_of(1, cast.people)[:3]]
-    video = tmp_path / "film.mp4"
+    video = tmp_path / "cast of 1.mp4"
     truth = write_film(
         video,
         demo_takes(cast, people),
@@ -65,7 +65,7 @@ def test_who_is_in_a_film(tmp_path, refreshed, prefect_api):
     people_seen = read_xray(tmp_path / "movie").people
     assert {person.id for person in people_seen} == shown
     assert people_seen[0].character
-    named_so = {"flow_runs": {"name": {"any_": ["annotate film.mp4"]}}}
+    named_so = {"flow_runs": {"name": {"any_": ["annotate cast of 1.mp4"]}}}
     [run] = get_json(f"{prefect_api}/flow_runs/filter", named_so)
     assert f"{len(people_seen)} named" in run["state"]["message"]
     key = "annotate-video"
@@ -73,7 +73,7 @@ def test_who_is_in_a_film(tmp_path, refreshed, prefect_api):
     assert shown <= {row["id"] for row in json.loads(said[f"{key}-screen-time"])}
     assert (tmp_path / "movie" / "index.html").as_uri() in said[f"{key}-player"]
     assert burnt_in(tmp_path / "movie" / "annotated.mp4")
-    for word in ("film.mp4", people_seen[0].name, "given", "data:image/"):
+    for word in ("cast of 1.mp4", people_seen[0].name, "given", "data:image/"):
         assert word in said[key]
 
     done = refreshed.elenco("xray", str(cast_file), "--out", str(tmp_path / "bad"))
