@@ -1,20 +1,18 @@
 """The database of `elenco up` by itself, for as long as a restore takes."""
 
 import contextlib
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
-from elenco.ops import postgres, processes, state
+from elenco.ops import postgres, state
 from elenco.ops.errors import OperationsError
 from elenco.ops.health import free_port
 from elenco.ops.places import Places
 from elenco.ops.rotation import pump
 from elenco.ops.secret_files import make_secret, read_secret
+from elenco.ops.services import database
 from elenco.ops.up import clear, lock
 
 READY_SECONDS = 180  # after a crash it replays its log first
@@ -44,19 +42,8 @@ def database_alone(data: Path) -> Iterator[int]:
         postgres.initialise(binaries, places.database, password, who)
         _wait_for_the_last_one(places.database)
         port = free_port()
-        with subprocess.Popen(
-            postgres.command(binaries, places.database, port),
-            env={"LC_ALL": "C.UTF-8", "PATH": os.environ.get("PATH", os.defpath)},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            user=who.uid,
-            group=who.gid,
-            extra_groups=None if who.uid is None else [],
-            preexec_fn=partial(processes.die_with_parent, signal.SIGINT),
-        ) as process:
+        service = database(places, port)
+        with service.start() as process:
             assert process.stdout is not None
             log = places.log / "database.log"
             said = pump(process.stdout, log)
@@ -64,9 +51,9 @@ def database_alone(data: Path) -> Iterator[int]:
                 _wait_until_ready(process, binaries, port, log)
                 yield port
             finally:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(service.stop)
                 try:
-                    process.wait(STOP_SECONDS)
+                    process.wait(service.stop_seconds)
                 finally:
                     process.kill()
                     said.join(5)

@@ -108,6 +108,11 @@ def initialise(binaries: Path, cluster: Path, password: str, who: Account) -> No
         given.unlink(missing_ok=True)
 
 
+def environment() -> dict[str, str]:
+    """The whole environment of its programs: no secret of whoever starts them."""
+    return {"LC_ALL": "C.UTF-8", "PATH": os.environ.get("PATH", os.defpath)}
+
+
 def _run(arguments: list[str], who: Account, text: str = "") -> None:
     done = subprocess.run(
         arguments,
@@ -117,7 +122,7 @@ def _run(arguments: list[str], who: Account, text: str = "") -> None:
         user=who.uid,
         group=who.gid,
         extra_groups=None if who.uid is None else [],
-        env={"LC_ALL": "C.UTF-8", "PATH": os.environ.get("PATH", os.defpath)},
+        env=environment(),
         cwd="/",
     )
     if done.returncode or "ERROR" in done.stdout + done.stderr:

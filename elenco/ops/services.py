@@ -5,14 +5,16 @@ docker-compose.yml has the same ones as containers; a test keeps commands and se
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from elenco.errors import ConfigError
-from elenco.ops import postgres
+from elenco.ops import postgres, processes
 from elenco.ops.places import Places
 
 POOL = "elenco"
@@ -77,6 +79,22 @@ class Service:
     uid: int | None = None
     gid: int | None = None
 
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start it in a session of its own; what it says is to be read. It ends with its parent."""
+        return subprocess.Popen(
+            self.command,
+            env=self.environment,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            user=self.uid,
+            group=self.gid,
+            extra_groups=None if self.uid is None else [],
+            preexec_fn=partial(processes.die_with_parent, self.stop),
+        )
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -130,23 +148,22 @@ def plan(topology: Topology, environment: Mapping[str, str]) -> list[Service]:
         OperationsError: PostgreSQL is wanted and not installed.
     """
     return [
-        *([] if topology.database else [_database(topology)]),
+        *([] if topology.database else [database(topology.places, topology.ports.database)]),
         _server(topology, environment),
         _setup(topology, environment),
         _worker(topology, environment),
     ]
 
 
-def _database(topology: Topology) -> Service:
+def database(places: Places, port: int) -> Service:
+    """The cluster of a data directory. Raises OperationsError: PostgreSQL is not installed."""
     who = postgres.account()
     return Service(
         "database",
-        postgres.command(
-            postgres.find_binaries(), topology.places.database, topology.ports.database
-        ),
-        {"LC_ALL": "C.UTF-8", "PATH": os.environ.get("PATH", os.defpath)},
+        postgres.command(postgres.find_binaries(), places.database, port),
+        postgres.environment(),
         Path("/"),
-        port=topology.ports.database,
+        port=port,
         stop=signal.SIGINT,  # fast: connections are closed, transactions rolled back
         stop_seconds=60,
         uid=who.uid,

@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,19 +103,7 @@ class Supervisor:
         return ""
 
     def _start(self, service: Service) -> Running:
-        process = subprocess.Popen(
-            service.command,
-            env=service.environment,
-            cwd=service.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            user=service.uid,
-            group=service.gid,
-            extra_groups=None if service.uid is None else [],
-            preexec_fn=partial(processes.die_with_parent, service.stop),
-        )
+        process = service.start()
         assert process.stdout is not None
         log = pump(process.stdout, self._places.log / f"{service.name}.log")
         running = Running(service, process, log, processes.start_time(process.pid) or 0)

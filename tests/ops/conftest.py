@@ -132,6 +132,24 @@ class HeldCast(SyntheticCast):
         return super().image(path, size)
 
 
+def of_worker_at(port: int) -> list[int]:
+    """A worker, its runs, and all that they started: it hands its own port on to them."""
+    mark = f"PREFECT_WORKER_WEBSERVER_PORT={port}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def tree(pid: int) -> list[int]:
+    """A process and its children."""
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
 @dataclass
 class Place:
     """A checkout, its data directory, and the topology that may be up for it."""
@@ -219,14 +237,7 @@ class Place:
 
     def of_worker(self, least: int = 4) -> list[int]:
         """The worker, its run, and all that they started: so many processes at least."""
-        mark = f"PREFECT_WORKER_WEBSERVER_PORT={self.state['ports']['worker']}".encode()
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-            except OSError:
-                continue
+        found = of_worker_at(self.state["ports"]["worker"])
         assert len(found) >= least
         return found
 

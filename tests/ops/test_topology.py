@@ -7,11 +7,10 @@ import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from tests.ops.conftest import HEAVY, Place, Sink, until
+from tests.ops.conftest import HEAVY, Place, Sink, tree, until
 from tests.ops.real_refresh import (
     AGAIN_SECONDS,
     MARKED_SECONDS,
@@ -78,7 +77,7 @@ def test_two_refreshes_at_once_are_one(place: Place):
 
 def test_after_days_without_a_worker_one_run_catches_up(place: Place, sink: Sink):
     worker = place.pid("worker")
-    for pid in _tree(worker):
+    for pid in tree(worker):
         os.kill(pid, signal.SIGSTOP)
     place.hold()
     days = [datetime.now(UTC) - timedelta(days=n) for n in range(1, 8)]
@@ -90,18 +89,13 @@ def test_after_days_without_a_worker_one_run_catches_up(place: Place, sink: Sink
     ]
     alarms = until("an alarm", lambda: [p for p in sink.posted if p["alarm"] == "late"])
     assert alarms[0]["text"].startswith("Elenco, late: daily_refresh ")
-    for pid in _tree(worker):
+    for pid in tree(worker):
         os.kill(pid, signal.SIGCONT)
     place.held()
     until("six that are cancelled", lambda: _states(place, late).count("CANCELLED") == 6)
     place.let_go()
     until("one that is completed", lambda: _states(place, late).count("COMPLETED") == 1)
     assert sorted(_states(place, late)) == ["CANCELLED"] * 6 + ["COMPLETED"]
-
-
-def _tree(pid: int) -> list[int]:
-    """A process and its children."""
-    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
 
 def _states(place: Place, runs: list[str]) -> list[str]:

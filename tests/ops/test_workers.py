@@ -13,9 +13,8 @@ import yaml
 
 from elenco.ops.health import free_port
 from elenco.ops.services import Ports, Topology, plan
-from tests.ops.conftest import HEAVY, NOWHERE, ROOT, Place, make_place, until
+from tests.ops.conftest import HEAVY, NOWHERE, ROOT, Place, make_place, of_worker_at, tree, until
 from tests.ops.real_place import is_up
-from tests.ops.test_topology import _tree
 
 pytestmark = pytest.mark.timeout(2400)
 PATIENCE = 600  # seconds; a run starts within some fifteen where nothing else runs
@@ -31,7 +30,7 @@ class Worker:
 
     def signal(self, number: int) -> None:
         """To the worker alone, not to its runs."""
-        for pid in _tree(self.pid):
+        for pid in tree(self.pid):
             os.kill(pid, number)
 
     def kill(self) -> None:
@@ -40,15 +39,7 @@ class Worker:
             os.kill(pid, signal.SIGKILL)
 
     def processes(self) -> list[int]:
-        mark = f"{PORT}={self.port}".encode()
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-        return found
+        return of_worker_at(self.port)
 
     def has(self, run: dict) -> bool:
         """Whether it started the process of a run."""

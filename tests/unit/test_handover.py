@@ -114,6 +114,16 @@ def work(sides: Sides, before: dict[str, bytes]) -> None:
             write_bytes(sides.layout.data / path, content)
 
 
+def given(sides: Sides) -> dict[str, bytes]:
+    """A worker has given what is made of shard 0, and home has not seen it; what there was."""
+    before = set_back(sides.data)
+    sides.home.offer(0)
+    sides.worker.take(0)
+    work(sides, before)
+    sides.worker.give(0, 2)
+    return before
+
+
 def forget(home: Layout, person: str) -> int:
     """Delete a person at home, the npz of their shard with them; the shard."""
     (shard,) = (n for n in SHARED if person in people(home, n))
@@ -246,11 +256,7 @@ def test_who_is_forgotten_while_a_gift_comes_is_not_brought_back(of_folder, monk
 
 
 def test_a_change_of_votes_alone_costs_nothing_that_was_given(of_folder):
-    before = set_back(of_folder.data)
-    of_folder.home.offer(0)
-    of_folder.worker.take(0)
-    work(of_folder, before)
-    of_folder.worker.give(0, 2)
+    before = given(of_folder)
     # The flow was killed. The next one collects, and asks TMDB about the photographs.
     home = of_folder.data.layout
     record = Record.read(home.record("collect", 0))
@@ -364,11 +370,7 @@ def test_what_was_given_for_another_offer_does_not_come_back(of_folder):
 
 
 def test_a_flow_that_was_killed_finds_what_was_given_meanwhile(of_folder):
-    before = set_back(of_folder.data)
-    of_folder.home.offer(0)
-    of_folder.worker.take(0)
-    work(of_folder, before)
-    of_folder.worker.give(0, 2)
+    given(of_folder)
     # Another run, and another worker of it.
     prune(of_folder.side(of_folder.data.layout))
     of_folder.side(of_folder.data.layout).offer(0)
