@@ -33,8 +33,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """End when all is said, without Python's own last steps.
 
     Dask and fsspec leave daemon threads in this process, and now and then one of them crashes while
-    Python 3.11 takes itself apart, after the last test (seen with PYTHONFAULTHANDLER).
+    Python 3.11 takes itself apart, after the last test (seen with PYTHONFAULTHANDLER). One of
+    several processes (`-n`) has told the first of all its tests by then, and ends as it likes.
     """
+    if hasattr(config, "workerinput"):
+        return
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -134,7 +134,12 @@ def _accepted(flow: str, parameters: dict[str, Any], config: Path | None) -> dic
     # Read, not imported: `run_flow` sets Prefect up before its first import.
     tree = ast.parse((application_root() / "flows" / f"{flow}.py").read_text())
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    known = [argument.arg for argument in functions[flow].args.args]
+    # What one flow hands to another, a `…Ref`, is not for a person to give.
+    known = [
+        argument.arg
+        for argument in functions[flow].args.args
+        if argument.annotation is None or "Ref" not in ast.unparse(argument.annotation)
+    ]
     if unknown := sorted(set(parameters) - set(known)):
         raise ConfigError(f"{flow} has no parameter {unknown[0]}: it takes {', '.join(known)}")
     return ({"config": str(config)} if config else {}) | parameters

@@ -128,6 +128,8 @@ def test_without_a_server_deploy_and_run_say_so(tmp_path, place: Place):
     done = place.elenco("run", "enforce_retention", "--param", "foo=1", **elsewhere)
     assert "has no parameter foo: it takes config" in done.stderr
     assert "this process runs it" in done.stderr
+    done = place.elenco("run", "train_recogniser", "--param", "curated={}", **elsewhere)
+    assert "has no parameter curated: it takes config, people\n" in done.stderr
 
 
 @HEAVY
