@@ -19,9 +19,9 @@ xray-demo: setup
 	@ELENCO_CONFIG=config/demo.toml $(BIN)/elenco xray data/demo/film.mp4 --cast data/demo/film.toml --out data/demo/xray
 	@echo "xray-demo: open data/demo/xray/index.html in a browser"
 
-# A process a core, each with its servers; a crash in native code says where.
+# A process a core, each with its servers, whole refreshes first; a crash in native code says where.
 test: setup-dev lint
-	@PYTHONFAULTHANDLER=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	@PYTHONFAULTHANDLER=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: setup-dev
 	@echo "lint: ruff, pyright, import-linter, codespell"

@@ -1,5 +1,8 @@
 """All settings: defaults here, then a TOML file, then `ELENCO_<SECTION>__<KEY>`.
 
+The variables may stand in a file `elenco.env`, as Docker Compose reads it; the environment wins.
+A secret that none of them gives is read from `data/state/ops/secrets`, as Compose does too.
+
 `config/default.toml` documents each key with its unit and range; a test keeps it equal to this.
 """
 
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -30,6 +34,7 @@ from pydantic_settings import (
 )
 
 from elenco.errors import ConfigError
+from elenco.ops.places import Places
 from elenco.ops.secret_files import read_secret
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -38,6 +43,13 @@ CONFIG_VARIABLE = "ELENCO_CONFIG"
 
 
 FILE = "_FILE"  # ELENCO_TMDB__TOKEN_FILE names a file that holds the token
+ENVIRONMENT_FILE = Path("elenco.env")  # under the working directory
+KEPT_SECRETS = {  # their names in the folder of secrets
+    ("tmdb", "token"): "tmdb_token",
+    ("alarms", "webhook_url"): "webhook_url",
+    ("alarms", "slack_url"): "slack_url",
+    ("alarms", "email_url"): "email_url",
+}
 
 
 def _known_zone(name: str) -> str:
@@ -218,7 +230,6 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
-        nested_model_default_partial_update=True,
     )
 
     paths: Paths = Paths()
@@ -248,7 +259,8 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, whose values come as init arguments."""
         if isinstance(env_settings, EnvSettingsSource):
-            env_settings.env_vars = _with_secret_files(settings_cls, env_settings.env_vars)
+            variables = {**_of_file(), **env_settings.env_vars}
+            env_settings.env_vars = _with_secret_files(settings_cls, variables)
         return env_settings, init_settings
 
     @property
@@ -258,6 +270,12 @@ class Settings(BaseSettings):
             return "tmdb"
         folder = str(self.collect.folder and self.collect.folder.resolve())
         return "folder-" + hashlib.sha256(folder.encode()).hexdigest()[:8]
+
+
+def _of_file() -> dict[str, str | None]:
+    """The variables of ENVIRONMENT_FILE, in small letters as the environment's are."""
+    found = dotenv_values(ENVIRONMENT_FILE, interpolate=False)
+    return {name.lower(): value for name, value in found.items()}
 
 
 def _with_secret_files(
@@ -315,7 +333,19 @@ def load_settings(config: Path | str | None = None, **overrides: dict[str, Any])
         raise ConfigError(_one_line(error)) from None
     except SettingsError as error:
         raise ConfigError(f"an ELENCO_ variable can't be read: {error}") from None
-    return _override(settings, overrides)
+    settings = _override(settings, overrides)
+    return _override(settings, _kept_secrets(settings))
+
+
+def _kept_secrets(settings: Settings) -> dict[str, dict[str, Any]]:
+    """What the folder of secrets holds and nothing else says; whose folder it is not can't read."""
+    found: dict[str, dict[str, Any]] = {}
+    for (section, key), name in KEPT_SECRETS.items():
+        path = Places.of(settings.paths.data).secrets / name
+        if key not in getattr(settings, section).model_fields_set and os.access(path, os.R_OK):
+            text = read_secret(path, f"setting {section}.{key}", empty=True)
+            found.setdefault(section, {})[key] = text
+    return found
 
 
 def _override(settings: Settings, overrides: dict[str, dict[str, Any]]) -> Settings:

@@ -18,6 +18,7 @@ from tasks.embed import embed_shard, join_shards, prepare_embedder
 from tasks.faces import detect_shard
 from tasks.failure import says_what_to_do
 from tasks.names import of_day
+from tasks.parts import parts
 from tasks.report import refresh_state, report_curation, report_over_days, report_refresh
 from tasks.runners import ShardRunner
 from tasks.shards import all_shards
@@ -45,8 +46,9 @@ def daily_refresh(config: str | None = None, people: People | None = None) -> St
             stages = shards.settle()
             curated = curate(join_shards(stages["embed"].refs, settings), settings)
             report_curation(curated, settings)
-            trained = train_recogniser(curated, config, people)
-            published = publish_model(trained, config, people)
+            with parts():
+                trained = train_recogniser(curated, config, people)
+                published = publish_model(trained, config, people)
             totals = report_refresh(stages, listing, curated, trained, published, watch, settings)
             report_over_days(totals, published, watch, settings)
     return refresh_state(totals, published, settings)

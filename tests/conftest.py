@@ -50,6 +50,7 @@ _STATUS = pytest.StashKey[int]()
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No ELENCO_ setting of the machine reaches a test."""
+    monkeypatch.setattr("elenco.settings.ENVIRONMENT_FILE", Path(os.devnull))
     for variable in list(os.environ):
         if variable.startswith("ELENCO_"):
             monkeypatch.delenv(variable)

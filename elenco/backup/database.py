@@ -32,15 +32,16 @@ class DatabaseUrl:
     variables: Mapping[str, str] | None = None
 
     @staticmethod
-    def parse(url: str, name: str = "--database") -> "DatabaseUrl":
+    def parse(url: str, name: str = "--database", argument: bool = False) -> "DatabaseUrl":
         """A URL as Prefect takes it: `postgresql+asyncpg://…`, `sqlite+aiosqlite:////…`.
 
         Args:
             url: the URL.
             name: where it was said, for the message.
+            argument: it is one of this process, which every user of the machine can read.
 
         Raises:
-            ConfigError: it is none; the message does not repeat it.
+            ConfigError: it is none, or an argument with a password; the message does not repeat it.
         """
         from sqlalchemy.engine import make_url
         from sqlalchemy.exc import ArgumentError
@@ -49,6 +50,11 @@ class DatabaseUrl:
             told = make_url(url)
         except (ArgumentError, ValueError):
             raise ConfigError(f"{name} is no database's URL") from None
+        if argument and (told.password or "password" in told.query):
+            raise ConfigError(
+                f"{name} holds a password, which every user of this machine can read: leave it out "
+                "and set PGPASSWORD, or PGPASSFILE to a file that has it"
+            )
         kind = told.get_backend_name()
         if kind == "postgresql":
             return DatabaseUrl("postgresql", variables=postgresql.variables(told))

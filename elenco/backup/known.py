@@ -9,11 +9,9 @@ from elenco.backup.database import DatabaseUrl
 from elenco.backup.tree import DATABASE
 from elenco.errors import ConfigError
 from elenco.layout import Layout
-from elenco.ops import state
+from elenco.ops import postgres, state
 from elenco.ops.database_alone import database_alone, require_down
 from elenco.ops.places import Places
-from elenco.ops.postgres import DATABASE as NAME
-from elenco.ops.postgres import USER
 from elenco.ops.secret_files import read_secret
 
 # Prefect's own variables: an address, or its parts.
@@ -28,14 +26,15 @@ def known_database(given: str | None, layout: Layout) -> DatabaseUrl | None:
     data directory; that of runs without a server. None if there is none of them.
 
     Args:
-        given: a URL, or None.
+        given: a URL without a password, as an argument has it, or None.
         layout: of the data directory.
 
     Raises:
-        ConfigError: what is said is no address, or the password's file can't be read.
+        ConfigError: what is said is no address, what is given holds a password, or the password's
+            file can't be read.
     """
     if given:
-        return DatabaseUrl.parse(given)
+        return DatabaseUrl.parse(given, argument=True)
     return _of_variables() or _of_topology(layout) or _of_runs(layout)
 
 
@@ -60,7 +59,7 @@ def database_to_fill(layout: Layout) -> Iterator[DatabaseUrl]:
         yield _in_topology(layout, now["database"])
         return
     with database_alone(layout.data) as port:
-        yield _in_topology(layout, _own(port))
+        yield _in_topology(layout, postgres.address(port))
 
 
 def _of_variables() -> DatabaseUrl | None:
@@ -88,12 +87,8 @@ def _of_topology(layout: Layout) -> DatabaseUrl | None:
     now = state.read(Places.of(layout.data).topology)
     if now is None:
         return None
-    address = now.get("database") or _own(now.get("ports", {}).get("database"))
+    address = now.get("database") or postgres.address(now.get("ports", {}).get("database"))
     return _in_topology(layout, address)
-
-
-def _own(port: object) -> str:
-    return f"postgresql://{USER}@127.0.0.1:{port}/{NAME}"
 
 
 def _in_topology(layout: Layout, address: str) -> DatabaseUrl:

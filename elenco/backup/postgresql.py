@@ -47,6 +47,7 @@ def variables(url: "URL") -> dict[str, str]:
     """
     host, port = url.query.get("host"), url.query.get("port")
     ssl = url.query.get("sslmode") or url.query.get("ssl")
+    authority = url.query.get("sslrootcert")
     found = {
         "PGHOST": url.host or (host if isinstance(host, str) else None),
         "PGPORT": str(url.port) if url.port else (port if isinstance(port, str) else None),
@@ -54,6 +55,7 @@ def variables(url: "URL") -> dict[str, str]:
         "PGPASSWORD": str(url.password) if url.password else None,
         "PGDATABASE": url.database,
         "PGSSLMODE": ssl if isinstance(ssl, str) else None,
+        "PGSSLROOTCERT": authority if isinstance(authority, str) else None,
     }
     return {name: value for name, value in found.items() if value}
 

@@ -32,7 +32,7 @@ def run_backup(
     """Make a backup; print what was stored, what was left out, and what was deleted.
 
     Raises:
-        ConfigError: the place would be gone with this process.
+        ConfigError: the place would be gone with this process, or `database` holds a password.
     """
     settings = load_settings(config)
     layout = Layout.of(settings)
@@ -128,10 +128,11 @@ def _target(
     """Where the backup's database goes; what the environment says is not for a trial elsewhere.
 
     Raises:
-        ConfigError: it is PostgreSQL's, and nothing says where it goes in a trial elsewhere.
+        ConfigError: it is PostgreSQL's, and nothing says where it goes in a trial elsewhere; or
+            what is given is no address, or holds a password.
     """
     if given or manifest.database is None:
-        return nullcontext(DatabaseUrl.parse(given) if given else None)
+        return nullcontext(DatabaseUrl.parse(given, argument=True) if given else None)
     if manifest.database.kind == "sqlite":
         return nullcontext(DatabaseUrl("sqlite", layout.data / DATABASE))
     if elsewhere:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from elenco.errors import ConfigError
+from elenco.ops.with_secrets import take_secrets
 from elenco.progress import console_sink, say
 from elenco.report.summary import summary_lines
 from elenco.settings import Settings, load_settings
@@ -35,10 +36,11 @@ def run_flow(name: str, settings: Settings, **parameters: Any) -> Any:
     data directory; with it, the run reports there.
 
     Raises:
-        ConfigError: there is no flows/ folder from the working directory upwards, or the flow does
-            not take these parameters.
+        ConfigError: there is no flows/ folder from the working directory upwards, a file of a
+            secret can't be read, or the flow does not take these parameters.
     """
     root = application_root()
+    take_secrets()
     prefect_home = settings.paths.data.resolve() / "state" / "prefect"
     prefect_home.mkdir(parents=True, exist_ok=True)
     if "PREFECT_API_URL" not in os.environ:

@@ -248,9 +248,13 @@ def restore(
 @app.command()
 def up(
     database: Annotated[
-        str,
-        typer.Option("--database", help="Your own: postgresql://user@host:port/name."),
-    ] = "",
+        str | None,
+        typer.Option(
+            "--database",
+            help="Your own: postgresql://user@host:port/name; '' for one that is started. "
+            "Default: as the last time.",
+        ),
+    ] = None,
     port: Annotated[int, typer.Option("--port", help="Of the user interface; 0: a free one.")] = 0,
     config: ConfigOption = None,
 ) -> None:

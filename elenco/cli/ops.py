@@ -15,14 +15,14 @@ from elenco.cli.launch import application_root, run_flow
 from elenco.errors import ConfigError
 from elenco.ops import up as topology
 from elenco.ops.secret_files import read_secret
-from elenco.ops.with_secrets import with_secrets
+from elenco.ops.with_secrets import take_secrets
 from elenco.progress import console_sink
 from elenco.settings import Settings, load_settings
 
 NO_SERVER = "elenco: no Prefect server is named, so this process runs it"
 
 
-def run_up(config: Path | None, database: str, port: int) -> None:
+def run_up(config: Path | None, database: str | None, port: int) -> None:
     """Start everything; say where the user interface is and how to come in."""
     settings = load_settings(config)
     if config:
@@ -102,8 +102,7 @@ def run_deployment(flow: str, given: list[str], watch: bool, config: Path | None
 
 def _reach(settings: Settings) -> bool:
     """Point Prefect to the server that is named, else to the one that is up here, if any."""
-    os.environ.update(with_secrets(os.environ))
-    os.environ.pop("PREFECT_API_AUTH_STRING_FILE", None)
+    take_secrets()
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     root = application_root()
     os.environ.setdefault("ELENCO_HOME", str(root))

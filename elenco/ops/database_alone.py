@@ -37,7 +37,7 @@ def database_alone(data: Path) -> Iterator[int]:
         if before:
             clear(before, places)
         make_secret(places.database_password)
-        binaries, who = postgres.find_binaries(), postgres.account()
+        binaries, who = postgres.find_binaries(places.database), postgres.account()
         password = read_secret(places.database_password, "database_password")
         postgres.initialise(binaries, places.database, password, who)
         _wait_for_the_last_one(places.database)

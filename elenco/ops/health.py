@@ -15,7 +15,7 @@ def free_port() -> int:
 
 
 def answers(url: str) -> bool:
-    """Whether a GET is answered with 200; redirects and proxies are not followed."""
+    """Whether a GET is answered with 200, without a proxy."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=ANSWER_SECONDS) as answer:

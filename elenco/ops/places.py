@@ -9,7 +9,7 @@ class Places:
     """Paths under `data/state/ops`.
 
     topology.json    what runs, and where
-    secrets/         passwords, mode 0600; never backed up
+    secrets/         passwords, token, addresses of alarms; never backed up
     database/        PostgreSQL's cluster
     prefect/         the server's home: leases of concurrency limits
     log/             what each process says, rotated
@@ -31,13 +31,18 @@ class Places:
         return self.root / "up.lock"
 
     @property
+    def secrets(self) -> Path:
+        """One a file; those of `elenco.settings.KEPT_SECRETS` too."""
+        return self.root / "secrets"
+
+    @property
     def server_auth(self) -> Path:
         """`user:password` of the Prefect server."""
-        return self.root / "secrets" / "server_auth"
+        return self.secrets / "server_auth"
 
     @property
     def database_password(self) -> Path:
-        return self.root / "secrets" / "database_password"
+        return self.secrets / "database_password"
 
     @property
     def database(self) -> Path:

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -26,18 +27,41 @@ class Account:
     gid: int | None
 
 
-def find_binaries() -> Path:
-    """The folder of `initdb` and `postgres`, the newest version's.
+def find_binaries(cluster: Path) -> Path:
+    """The folder of `initdb` and `postgres` for a cluster.
+
+    Of the version that made it, where it is made; else of the newest.
 
     Raises:
         OperationsError: there is none.
     """
-    found = [p.parent for p in DEBIAN.glob("*/bin/initdb")]
-    if found:
-        return max(found, key=lambda p: int(p.parent.name) if p.parent.name.isdigit() else 0)
+    found = [path.parent for path in DEBIAN.glob("*/bin/initdb")]
     if path := shutil.which("initdb"):
-        return Path(path).resolve().parent
-    raise OperationsError(_MISSING)
+        found.append(Path(path).resolve().parent)
+    if not found:
+        raise OperationsError(_MISSING)
+    versions = {binaries: _version(binaries) for binaries in found}
+    if (made := _made_by(cluster)) is None:
+        return max(found, key=lambda binaries: versions[binaries])
+    for binaries, version in versions.items():
+        if version == made:
+            return binaries
+    raise OperationsError(
+        f"{cluster} was made by PostgreSQL {made}, which is not installed: install that version, "
+        "or move the folder away and restore a backup"
+    )
+
+
+def _made_by(cluster: Path) -> int | None:
+    path = cluster / "PG_VERSION"
+    return int(path.read_text()) if path.exists() else None
+
+
+def _version(binaries: Path) -> int:
+    asked = [str(binaries / "postgres"), "--version"]
+    said = subprocess.run(asked, capture_output=True, text=True, env=environment()).stdout
+    number = re.search(r"\d+", said)
+    return int(number.group()) if number else 0
 
 
 def account() -> Account:
@@ -70,22 +94,22 @@ def command(binaries: Path, cluster: Path, port: int) -> list[str]:
     return [str(binaries / "postgres"), "-D", str(cluster), *options]
 
 
+def address(port: int) -> str:
+    """Of the database in it, without the password."""
+    return f"postgresql://{USER}@127.0.0.1:{port}/{DATABASE}"
+
+
 def initialise(binaries: Path, cluster: Path, password: str, who: Account) -> None:
     """Make the cluster, its user and password, unless it is there.
 
     Raises:
         OperationsError: its user can't enter the folder, or initdb says no.
     """
-    if (cluster / "PG_VERSION").exists():
-        made = (cluster / "PG_VERSION").read_text().strip()
-        if not binaries.parent.name.startswith(made):
-            raise OperationsError(
-                f"{cluster} was made by PostgreSQL {made}, and {binaries} is another: install "
-                f"version {made}, or move the folder away and restore a dump"
-            )
+    if _made_by(cluster) is not None:
         return
     cluster.parent.mkdir(parents=True, exist_ok=True)
-    _check_reachable(cluster.parent, who)
+    if who.uid is not None:
+        _check_reachable(cluster.parent, who.uid)
     shutil.rmtree(cluster, ignore_errors=True)  # of an initdb that was killed
     cluster.mkdir(mode=0o700)
     given = cluster.with_name(".new-password")
@@ -131,10 +155,10 @@ def _run(arguments: list[str], who: Account, text: str = "") -> None:
         raise OperationsError(f"{Path(arguments[0]).name} could not make the database: {wrong}")
 
 
-def _check_reachable(place: Path, who: Account) -> None:
+def _check_reachable(place: Path, uid: int) -> None:
     for folder in (place, *place.parents):
         status = folder.stat()
-        if not status.st_mode & 0o001 and status.st_uid != who.uid:
+        if not status.st_mode & 0o001 and status.st_uid != uid:
             raise OperationsError(
                 f"PostgreSQL runs as {ACCOUNT} here, who can't enter {folder}: put the data "
                 "directory elsewhere (ELENCO_PATHS__DATA), chmod o+x it, or give --database"

@@ -14,8 +14,9 @@ LONGEST_LINE = 65536  # bytes; what is longer is cut into several lines
 def log_to(path: Path) -> logging.handlers.RotatingFileHandler:
     """A handler that starts a new file every MEGABYTES and keeps FILES old ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Opened at the first line: what can't be written is passed over, and a full disk stops nobody.
     handler = logging.handlers.RotatingFileHandler(
-        path, maxBytes=MEGABYTES * 1024**2, backupCount=FILES, encoding="utf-8"
+        path, maxBytes=MEGABYTES * 1024**2, backupCount=FILES, encoding="utf-8", delay=True
     )
     handler.setFormatter(logging.Formatter("%(message)s"))
     return handler

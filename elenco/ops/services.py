@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from elenco.errors import ConfigError
-from elenco.ops import postgres, processes
+from elenco.ops import database_address, postgres, processes
 from elenco.ops.places import Places
 
 POOL = "elenco"
@@ -114,8 +112,9 @@ class Topology:
         data: the data directory, absolute.
         models: the models directory, absolute.
         ports: where the processes listen.
-        database: a PostgreSQL of one's own, `postgresql://user@host:port/name`; "": one is started.
-            Its password is in `places.database_password`.
+        database: a PostgreSQL of one's own, `postgresql://user@host:port/name`, with libpq's
+            `sslmode` and `sslrootcert` after a `?`; "": one is started. Its password is in
+            `places.database_password`.
         extra: further variables for every process.
     """
 
@@ -160,7 +159,7 @@ def database(places: Places, port: int) -> Service:
     who = postgres.account()
     return Service(
         "database",
-        postgres.command(postgres.find_binaries(), places.database, port),
+        postgres.command(postgres.find_binaries(places.database), places.database, port),
         postgres.environment(),
         Path("/"),
         port=port,
@@ -178,12 +177,13 @@ def _server(topology: Topology, environment: Mapping[str, str]) -> Service:
         [sys.executable, *WITH_SECRETS, *SERVER_COMMAND],
         _base(topology, environment)
         | SERVER
-        | database_variables(topology)
+        | database_address.variables(topology.database or postgres.address(topology.ports.database))
         | {
             "PREFECT_HOME": str(places.prefect_home),
             "PREFECT_SERVER_API_HOST": "127.0.0.1",
             "PREFECT_SERVER_API_PORT": str(topology.ports.server),
-            "PREFECT_SERVER_UI_API_URL": topology.api,
+            # A path: where the interface was loaded from, through a proxy or another port too.
+            "PREFECT_SERVER_UI_API_URL": "/api",
             "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": topology.url,
             "PREFECT_SERVER_API_AUTH_STRING_FILE": str(places.server_auth),
         }
@@ -245,30 +245,3 @@ def _client(topology: Topology, environment: Mapping[str, str]) -> dict[str, str
         "ELENCO_PATHS__MODELS": str(topology.models),
     }
     return variables | topology.extra
-
-
-def database_variables(topology: Topology) -> dict[str, str]:
-    """Prefect's settings of the database, all but the password.
-
-    Raises:
-        ConfigError: `topology.database` is no PostgreSQL address, or holds a password.
-    """
-    given = topology.database or (
-        f"postgresql://{postgres.USER}@127.0.0.1:{topology.ports.database}/{postgres.DATABASE}"
-    )
-    parts = urlsplit(given)
-    name = parts.path.removeprefix("/")
-    if parts.scheme not in ("postgresql", "postgres") or not (parts.username and name):
-        raise ConfigError("--database wants postgresql://user@host:port/name")
-    if parts.password:
-        raise ConfigError(
-            "--database holds a password: write it into data/state/ops/secrets/database_password "
-            "and leave it out of the address"
-        )
-    return {
-        "PREFECT_SERVER_DATABASE_DRIVER": "postgresql+asyncpg",
-        "PREFECT_SERVER_DATABASE_HOST": parts.hostname or "127.0.0.1",
-        "PREFECT_SERVER_DATABASE_PORT": str(parts.port or 5432),
-        "PREFECT_SERVER_DATABASE_USER": unquote(parts.username),
-        "PREFECT_SERVER_DATABASE_NAME": unquote(name),
-    }

@@ -24,7 +24,7 @@ from elenco.ops.rotation import log_to, pump
 from elenco.ops.services import Service
 
 READY_SECONDS = 180  # to become ready, and as long for what is done once
-LONGEST_PAUSE = 60.0  # seconds between two starts of what keeps ending
+PAUSES = (1, 2, 4, 8, 16, 32, 60)  # seconds until what has ended is started again; then the last
 _ERROR = re.compile(r"\w(Error|Exception): |FATAL: |^elenco: ")
 STEADY_SECONDS = 120.0  # of life after which a process counts as having started well
 
@@ -56,6 +56,7 @@ class Supervisor:
         self._places = places
         self._about = about
         self._running: dict[str, Running] = {}
+        self._noted = True  # the state file says what runs
         self._stopping = threading.Event()
         self._log = log_to(places.log / "supervisor.log")
 
@@ -76,9 +77,9 @@ class Supervisor:
                 while not self._stopping.wait(0.5):
                     self._look()
         finally:
-            self._write("stopping" if not failure else "failed", failure)
+            self._note("stopping" if not failure else "failed", failure)
             self._end_all()
-            self._write("failed" if failure else "down", failure)
+            self._note("failed" if failure else "down", failure)
             self._log.close()
         return 1 if failure else 0
 
@@ -118,20 +119,30 @@ class Supervisor:
 
     def _look(self) -> None:
         """Start again what has ended, later each time that it did not last."""
-        for name, running in list(self._running.items()):
+        for running in list(self._running.values()):
             code = running.process.poll()
             if code is None:
                 continue
             now = time.monotonic()
             if not running.due:
                 lasted = now - running.since >= STEADY_SECONDS
-                running.failures = 1 if lasted else running.failures + 1
-                pause = min(LONGEST_PAUSE, 2.0 ** (running.failures - 1))
-                running.due = now + pause
-                self._say(f"{name} ended with {code}; starting it again in {pause:.0f} s")
+                running.failures = 0 if lasted else running.failures
+                self._later(running, f"ended with {code}")
             elif now >= running.due:
-                self._start(running.service).failures = running.failures
-                self._write("up")
+                try:
+                    self._start(running.service).failures = running.failures
+                except OSError as error:  # no memory for it, no process left
+                    self._later(running, f"can't be started ({error})")
+                else:
+                    self._note("up")
+        if not self._noted:
+            self._note("up")
+
+    def _later(self, running: Running, why: str) -> None:
+        pause = PAUSES[min(running.failures, len(PAUSES) - 1)]
+        running.failures += 1
+        running.due = time.monotonic() + pause
+        self._say(f"{running.service.name} {why}; starting it again in {pause} s")
 
     def _end_all(self) -> None:
         for name, running in reversed(list(self._running.items())):
@@ -156,6 +167,16 @@ class Supervisor:
         lines = [line.strip() for line in reversed(text.splitlines()) if line.strip()]
         said = next(filter(_ERROR.search, lines), (lines or ["it said nothing"])[0])
         return f"{service.name} {what}: {said} (see {path})"
+
+    def _note(self, phase: str, failure: str = "") -> None:
+        """Write it as soon as that can be: a full disk ends nothing that runs."""
+        try:
+            self._write(phase, failure)
+            self._noted = True
+        except OSError as error:
+            if self._noted:
+                self._say(f"{self._places.topology} can't be written ({error}); trying again")
+            self._noted = False
 
     def _write(self, phase: str, failure: str = "") -> None:
         own = os.getpid()

@@ -31,7 +31,7 @@ USER = "elenco"
 def up(
     settings: Settings,
     root: Path,
-    database: str = "",
+    database: str | None = None,
     port: int = 0,
     environment: Mapping[str, str] = os.environ,
 ) -> tuple[Topology, bool]:
@@ -40,7 +40,7 @@ def up(
     Args:
         settings: whose data and models directories are worked on.
         root: the checkout, with flows/ and prefect.yaml.
-        database: a PostgreSQL of one's own; "": one is started.
+        database: a PostgreSQL of one's own; "": one is started; None: as the last time.
         port: of the user interface; 0: that of the last time, else a free one.
         environment: what the processes inherit, Prefect's variables left out.
 
@@ -59,14 +59,15 @@ def up(
         if before:
             clear(before, places)
         ports = _ports(before, port)
-        topology = Topology(
-            root, settings.paths.data.resolve(), settings.paths.models.resolve(), ports, database
-        )
+        if database is None:
+            database = str((before or {}).get("database", ""))
+        paths = settings.paths
+        topology = Topology(root, paths.data.resolve(), paths.models.resolve(), ports, database)
         make_secret(places.server_auth, f"{USER}:")
         if not database:
             make_secret(places.database_password)
             postgres.initialise(
-                postgres.find_binaries(),
+                postgres.find_binaries(places.database),
                 places.database,
                 read_secret(places.database_password, "database_password"),
                 postgres.account(),
@@ -162,10 +163,12 @@ def _launch(topology: Topology, services: str) -> None:
 
 def _wait(process: "subprocess.Popen[bytes]", places: Places) -> None:
     deadline = time.monotonic() + UP_SECONDS
+    # A machine that was restarted may give the last one's number again.
+    own = {"pid": process.pid, "started": processes.start_time(process.pid)}
     told = ""
     while True:
         now = state.read(places.topology)
-        mine = now is not None and now["supervisor"]["pid"] == process.pid
+        mine = now is not None and now["supervisor"] == own
         code = process.poll()
         if now is not None and mine:
             if now["phase"] == "up":

@@ -36,6 +36,14 @@ def with_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def take_secrets() -> None:
+    """Do that to the environment of this process. Raises as `with_secrets`."""
+    found = with_secrets(os.environ)
+    for name in SECRETS:
+        os.environ.pop(f"{name}_FILE", None)
+    os.environ.update(found)
+
+
 def main(arguments: Sequence[str]) -> None:
     """Become the command; exits 1 with one line if that can't be."""
     command = list(arguments[1:] if arguments[:1] == ["--"] else arguments)

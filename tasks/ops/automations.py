@@ -15,6 +15,7 @@ from prefect.events.schemas.automations import Automation, AutomationCore, Event
 from elenco.settings import Alarms
 from tasks.ops.events import DRIFT, NOT_PROMOTED, TEST
 from tasks.ops.messages import MESSAGE, STATE, tell
+from tasks.parts import DEPLOYED, PART
 
 PREFIX = "elenco: "
 ALARM_TEST = f"{PREFIX}alarm test"
@@ -22,11 +23,13 @@ RUN = "prefect.flow-run."
 Labels = dict[str, str | list[str]]
 
 
-def _tag(name: str) -> Labels:
-    return {"prefect.resource.id": f"prefect.tag.{name}", "prefect.resource.role": "tag"}
+def _tag(*any_of: str) -> Labels:
+    ids = [f"prefect.tag.{name}" for name in any_of]
+    return {"prefect.resource.id": ids, "prefect.resource.role": "tag"}
 
 
-OURS = _tag("elenco")
+OURS = _tag(DEPLOYED)
+OURS_AND_PARTS = _tag(DEPLOYED, PART)
 SCHEDULED = _tag("auto-scheduled")  # what Prefect gives to runs that a schedule made
 
 
@@ -50,7 +53,7 @@ def wanted(alarms: Alarms, refresh: UUID, blocks: dict[str, UUID]) -> list[Autom
         _automation(
             "a vanished run is crashed",
             [_crash(f"no heartbeat for {alarms.vanished_seconds} s: its worker has vanished")],
-            related=[OURS],
+            related=[OURS_AND_PARTS],
             after=("Running", "heartbeat"),
             absent=timedelta(seconds=alarms.vanished_seconds),
         ),

@@ -92,7 +92,9 @@ def test_on_a_cluster_that_outlives_the_run(settings, notes, run):
     from distributed import LocalCluster
 
     settings.paths.data.mkdir(parents=True)
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    # Any port: another test's cluster may have the one that it would take, and warn of that.
+    options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=2, **options) as cluster:
         scale = {"runner": "dask", "dask_address": cluster.scheduler_address}
         own = settings.scale.model_copy(update=scale)
         assert run(notes, settings.model_copy(update={"scale": own}))

@@ -274,7 +274,7 @@ def make_place(folder: Path, **environment: str) -> Place:
 def open_folder() -> Iterator[Path]:
     """A folder that PostgreSQL's user can enter; skips where there is no PostgreSQL."""
     try:
-        postgres.find_binaries()
+        postgres.find_binaries(Path("none yet"))
         postgres.account()
     except OperationsError as error:
         pytest.skip(f"needs PostgreSQL: {error}")

@@ -131,8 +131,8 @@ def find(**finding: Any) -> None:
 
 
 def start_database(work: Path) -> subprocess.Popen[bytes]:
-    binaries, who = postgres.find_binaries(), postgres.account()
     cluster = work / "volumes" / "database"
+    binaries, who = postgres.find_binaries(cluster), postgres.account()
     password = read_secret(work / "secrets" / "database_password", "database_password")
     postgres.initialise(binaries, cluster, password, who)
     return subprocess.Popen(

@@ -17,6 +17,7 @@ from elenco.ops import services
 from elenco.ops.places import Places
 from tests.ops.conftest import BIN, HEAVY, ROOT
 from tests.ops.containers import by_default
+from tests.ops.operating import DOC, table
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
@@ -102,6 +103,34 @@ def test_the_gpu_worker_is_asked_for_and_has_one():
     assert gpu["environment"] == SERVICES["worker"]["environment"]
 
 
+def test_a_gpu_is_said_in_the_environment_file_and_nowhere_else():
+    """What a command line says once, as `--scale worker=0`, the next `up` or `down` forgets."""
+    said = f"{(ROOT / 'docker-compose.yml').read_text()}\n{DOC}"
+    assert not re.search(r"--profile[ =]gpu|--scale", said)
+    assert "COMPOSE_PROFILES=gpu" in said
+    assert SERVICES["worker"]["deploy"]["replicas"] == "${ELENCO_WORKERS:-1}"
+    assert "profiles" not in SERVICES["worker"], "without a profile named it is the one worker"
+
+
+def test_every_variable_of_the_file_is_in_the_table():
+    rows = table("variable | default | of")
+    told = {row[0].strip("`"): row[1].strip("`") for row in rows}
+    assert told.pop("COMPOSE_PROFILES") == "none"
+    text = (ROOT / "docker-compose.yml").read_text()
+    found = dict(re.findall(r"\$\{(\w+):-([^}]+)\}", text))
+    assert set(told) == set(found)
+    assert {name: told[name] for name in told if " " not in told[name]} == {
+        name: found[name] for name in told if " " not in told[name]
+    }
+
+
+def test_the_database_is_ready_where_the_others_ask_for_it():
+    """While the image makes the database, a server of its own answers on the socket alone."""
+    kind, program, *options = SERVICES["database"]["healthcheck"]["test"]
+    assert (kind, program) == ("CMD", "pg_isready")
+    assert "--host=127.0.0.1" in options
+
+
 def test_a_backup_is_asked_for_has_all_there_is_to_keep_and_ends(tmp_path, monkeypatch):
     backup, server = SERVICES["backup"], SERVICES["server"]
     assert backup["profiles"] == ["backup"]
@@ -151,6 +180,8 @@ def test_containers_and_processes_are_the_same_topology(tmp_path):
         assert common.items() <= container["environment"].items()
         image = {"PATH", "PYTHONUNBUFFERED", "PYTHONPATH", "ELENCO_HOME", "PREFECT_HOME"}
         assert mine - theirs - image <= {"ELENCO_PATHS__DATA", "ELENCO_PATHS__MODELS"}
+    for environment in (plan["server"].environment, SERVICES["server"]["environment"]):
+        assert environment["PREFECT_SERVER_UI_API_URL"] == "/api", "no host: proxies have others"
 
 
 @HEAVY

@@ -45,6 +45,7 @@ def test_a_worker_killed_in_each_stage_costs_no_work_and_changes_nothing(
             crashed = place.ended(run, 300)
             assert crashed["state_type"] == "CRASHED", (name, crashed["state"])
             assert "no heartbeat for 60 s" in crashed["state"]["message"]
+            until("the end of its parts", lambda: not _running_parts(place), 60)
             marked = seconds(crashed["state"]["timestamp"])
             assert marked - killed < 60 + MARKED_SECONDS, name
             if "auto-scheduled" in crashed["tags"]:
@@ -67,6 +68,11 @@ def test_a_worker_killed_in_each_stage_costs_no_work_and_changes_nothing(
         assert [path for path, when in finished.items() if now[path] != when] == [], name
     for root in (place.data / "images", place.data / "output", place.data / "processed", models):
         assert not list(root.rglob(".tmp-*"))
+
+
+def _running_parts(place: Place) -> list[str]:
+    parts = [run for name in ("train_recogniser", "publish_model") for run in place.runs(name)]
+    return [run["id"] for run in parts if run["state_type"] in ("RUNNING", "PENDING")]
 
 
 def _kill_in(place: Place, stage: Stage) -> float:

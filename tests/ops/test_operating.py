@@ -112,7 +112,7 @@ def machine(open_folder: Path, sink: Sink, sinks: Sinks) -> Iterator[Place]:
 @contextmanager
 def own_database(folder: Path, password: str) -> Iterator[str]:
     """A PostgreSQL that `elenco up` did not start; its port."""
-    who, binaries, port = postgres.account(), postgres.find_binaries(), free_port()
+    who, binaries, port = postgres.account(), postgres.find_binaries(folder), free_port()
     postgres.initialise(binaries, folder, password, who)
     with subprocess.Popen(
         postgres.command(binaries, folder, port), cwd="/", user=who.uid, group=who.gid

@@ -1,5 +1,6 @@
 """The supervisor, with processes of a line each."""
 
+import errno
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from elenco.ops import postgres, processes, rotation, state
+from elenco.ops import supervisor as supervisor_module
 from elenco.ops.errors import OperationsError
 from elenco.ops.health import answers, free_port, listens
 from elenco.ops.places import Places
@@ -51,6 +53,14 @@ class Kept:
         return self.state()["processes"][name]["pid"]
 
 
+def phase_of(root: Path) -> str:
+    return (state.read(Places(root).topology) or {"phase": ""})["phase"]
+
+
+def pid_of(root: Path) -> int:
+    return (state.read(Places(root).topology) or {})["processes"]["only"]["pid"]
+
+
 def test_services_survive_being_written_down():
     services = [service("a", SLEEP, once=True, stop=signal.SIGINT, uid=5), service("b", SLEEP)]
     assert from_json(to_json(services)) == services
@@ -68,6 +78,56 @@ def test_what_ends_is_started_again_and_all_is_stopped(tmp_path):
     assert kept.state()["phase"] == "down"
     assert not any(processes.start_time(pid) for pid in pids)
     assert "here" in (kept.places.log / "first.log").read_text()
+
+
+def test_a_full_disk_ends_nothing_that_runs(tmp_path, monkeypatch):
+    supervisor = Supervisor([service("only", SLEEP)], Places(tmp_path), {})
+    write, full = state.write, threading.Event()
+
+    def write_if_there_is_room(*arguments) -> None:
+        if full.is_set():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(*arguments)
+
+    monkeypatch.setattr(state, "write", write_if_there_is_room)
+    thread = threading.Thread(target=supervisor.run)
+    thread.start()
+    log = Places(tmp_path).log / "supervisor.log"
+    until("up", lambda: phase_of(tmp_path) == "up")
+    first = pid_of(tmp_path)
+    full.set()
+    os.kill(first, signal.SIGKILL)
+    until("another one", lambda: log.read_text().count("only started") == 2)
+    until("what is wrong", lambda: "No space left on device); trying again" in log.read_text())
+    assert pid_of(tmp_path) == first
+    full.clear()
+    until("its number", lambda: pid_of(tmp_path) != first)
+    second = pid_of(tmp_path)
+    full.set()
+    supervisor.stop()
+    thread.join(30)
+    assert processes.start_time(second) is None
+
+
+def test_what_keeps_ending_or_can_not_start_is_tried_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor_module, "PAUSES", (0, 0.1))
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o755)
+    kept = Service("only", [str(program)], dict(os.environ), Path("/"))
+    supervisor = Supervisor([kept], Places(tmp_path), {})
+    thread = threading.Thread(target=supervisor.run)
+    thread.start()
+    log = Places(tmp_path).log / "supervisor.log"
+    until("up", lambda: phase_of(tmp_path) == "up")
+    running = program.rename(tmp_path / "gone")
+    os.kill(pid_of(tmp_path), signal.SIGKILL)
+    until("three tries", lambda: log.read_text().count("can't be started") >= 3)
+    running.rename(program)
+    until("its start", lambda: log.read_text().count("only started") == 2)
+    supervisor.stop()
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path):
@@ -196,10 +256,43 @@ def test_health(tmp_path):
         server.wait()
 
 
-def test_a_cluster_of_another_postgresql_is_left_alone(tmp_path):
-    (tmp_path / "PG_VERSION").write_text("9\n")
-    with pytest.raises(OperationsError, match="was made by PostgreSQL 9"):
-        postgres.initialise(Path("/usr/lib/postgresql/15/bin"), tmp_path, "x", postgres.account())
+def binaries_of(folder: Path, version: str) -> Path:
+    """What is asked for its version and no more."""
+    folder.mkdir(parents=True)
+    for name in ("initdb", "postgres"):
+        (folder / name).write_text(f"#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n")
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def test_binaries_are_of_the_version_that_made_the_cluster(tmp_path, monkeypatch):
+    monkeypatch.setattr(postgres, "DEBIAN", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    cluster = tmp_path / "cluster"
+    with pytest.raises(OperationsError, match="PostgreSQL is not installed"):
+        postgres.find_binaries(cluster)
+    old, new = (binaries_of(tmp_path / n / "bin", f"{n}.4 (Debian)") for n in ("9", "15"))
+    newest = binaries_of(tmp_path / "bin", "17.1")
+    assert postgres.find_binaries(cluster) == newest
+    cluster.mkdir()
+    for version, binaries in (("9\n", old), ("15\n", new), ("17\n", newest)):
+        (cluster / "PG_VERSION").write_text(version)
+        assert postgres.find_binaries(cluster) == binaries
+        postgres.initialise(binaries, cluster, "x", postgres.account())
+    (cluster / "PG_VERSION").write_text("16\n")
+    with pytest.raises(OperationsError, match=r"made by PostgreSQL 16, .* install that version"):
+        postgres.find_binaries(cluster)
+    assert [path.name for path in cluster.iterdir()] == ["PG_VERSION"]
+
+
+def test_who_is_not_root_makes_a_cluster_in_a_folder_of_their_own(tmp_path, monkeypatch):
+    """A home that nobody else can enter: PostgreSQL runs as its owner there."""
+    closed = tmp_path / "home"
+    closed.mkdir(mode=0o700)
+    asked = []
+    monkeypatch.setattr(postgres, "_run", lambda *arguments: asked.append(arguments))
+    postgres.initialise(Path("/bin"), closed / "cluster", "x", postgres.Account(None, None))
+    assert [Path(arguments[0][0]).name for arguments in asked] == ["initdb", "postgres"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts it as somebody else")

@@ -1,5 +1,6 @@
 """`elenco up` to `elenco down`: what an operator sees when processes die in between."""
 
+import json
 import os
 import signal
 import stat
@@ -54,6 +55,21 @@ def test_nobody_comes_in_without_the_password(place: Place):
         for entry in (*(place.ops / "log").iterdir(), place.ops / "topology.json"):
             assert secret not in entry.read_text(errors="replace"), entry
         assert not [line for line in place.processes() if secret in line]
+
+
+def test_the_interface_asks_the_host_that_it_was_loaded_from_and_no_other_site_may(place: Place):
+    """A host in there would be wrong behind a proxy, and through `ssh -L` with another port."""
+    with urllib.request.urlopen(f"{place.state['url']}/ui-settings", timeout=30) as answer:
+        told = json.load(answer)
+    assert told["api_url"] == "/api"
+    assert len(told["available_uis"]) == 2
+    asked = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    url = f"{place.state['url']}/api/flows/filter"
+    request = urllib.request.Request(url, headers=asked, method="OPTIONS")
+    with pytest.raises(urllib.error.HTTPError, match="400") as refused:
+        urllib.request.urlopen(request, timeout=30)
+    with refused.value as answer:
+        assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 def test_up_again_says_that_it_is_up(place: Place):

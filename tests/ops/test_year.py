@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from elenco.layout import Layout
-from elenco.ops import postgres, rotation, services, stored_answers
+from elenco.ops import database_address, postgres, rotation, stored_answers
 from elenco.ops.health import answers, free_port, listens
 from elenco.ops.services import SERVER
 from elenco.pruning import prune
@@ -103,22 +103,20 @@ def database(folder: Path) -> Iterator[dict[str, str]]:
 
     Days pass in a second, so that it tidies up every second, and need not survive a crash.
     """
-    binaries, who, port = postgres.find_binaries(), postgres.account(), free_port()
-    postgres.initialise(binaries, folder / "database", "hush", who)
+    cluster = folder / "database"
+    binaries, who, port = postgres.find_binaries(cluster), postgres.account(), free_port()
+    postgres.initialise(binaries, cluster, "hush", who)
     hurried = {"autovacuum_naptime": "1s", "autovacuum_vacuum_cost_delay": "0", "fsync": "off"}
     command = [
-        *postgres.command(binaries, folder / "database", port),
+        *postgres.command(binaries, cluster, port),
         *(part for key, value in hurried.items() for part in ("-c", f"{key}={value}")),
     ]
-    address = f"postgresql://{postgres.USER}@127.0.0.1:{port}/{postgres.DATABASE}"
-    ports = services.Ports(database=port, server=0, worker=0)
-    topology = services.Topology(ROOT, folder, folder, ports, address)
     with subprocess.Popen(
         command, user=who.uid, group=who.gid, extra_groups=[], stderr=subprocess.DEVNULL
     ) as process:
         try:
             until("a database", lambda: listens(port))
-            variables = services.database_variables(topology)
+            variables = database_address.variables(postgres.address(port))
             yield variables | {"PREFECT_SERVER_DATABASE_PASSWORD": "hush"}
         finally:
             process.send_signal(signal.SIGINT)

@@ -22,7 +22,7 @@ from elenco.backup.restore import choose, restore
 from elenco.backup.save import save
 from elenco.backup.store import Store
 from elenco.backup.tree import DATABASE
-from elenco.cli.backup import run_restore
+from elenco.cli.backup import run_backup, run_restore
 from elenco.errors import ConfigError, ElencoError
 from elenco.storage import write_bytes, write_json
 from tests.flows.conftest import free_port
@@ -355,9 +355,11 @@ def test_the_database_in_use_is_found_where_it_is_told(layout, monkeypatch):
     write_bytes(ops / "secrets" / "database_password", b"hunter2\n")
     own = {"PGHOST": "127.0.0.1", "PGPORT": "4", "PGUSER": "prefect", "PGDATABASE": "prefect"}
     assert variables(layout) == own | {"PGPASSWORD": "hunter2"}
-    other = {"database": "postgresql://me@db.example/p", "ports": {}}
+    link = "sslmode=verify-full&sslrootcert=/ca.pem"
+    other = {"database": f"postgresql://me@db.example/p?{link}", "ports": {}}
     write_json(ops / "topology.json", running | other)
     told = {"PGHOST": "db.example", "PGUSER": "me", "PGDATABASE": "p"}
+    told |= {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/ca.pem"}
     assert variables(layout) == told | {"PGPASSWORD": "hunter2"}
     for name, value in {
         "DRIVER": "postgresql+asyncpg",
@@ -382,6 +384,36 @@ def test_the_database_in_use_is_found_where_it_is_told(layout, monkeypatch):
     given = known_database("postgresql://given@a/b", layout)
     assert given is not None
     assert given.variables == {"PGHOST": "a", "PGUSER": "given", "PGDATABASE": "b"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hunter2@127.0.0.1:1/p",
+        "postgresql+asyncpg://me:hunter2@127.0.0.1:1/p?sslmode=require",
+        "postgresql://me@127.0.0.1:1/p?password=hunter2",
+    ],
+)
+def test_a_password_is_taken_from_the_environment_and_refused_as_an_argument(
+    url, tmp_path, settings, layout, monkeypatch
+):
+    """Every user of the machine can read arguments; Prefect's own variables are none."""
+    write_bytes(layout.image("train", "1", "k0"), b"one")
+    place = str(tmp_path / "backups")
+    save(Store(place), settings, layout, None, now=NOW)
+    for work in (
+        lambda: known_database(url, layout),
+        lambda: run_backup(place, None, url, False, False, None),
+        lambda: run_restore(place, None, None, True, url, False, None),
+    ):
+        with pytest.raises(ConfigError, match=r"a password.* PGPASSWORD, or PGPASS") as caught:
+            work()
+        assert "hunter2" not in str(caught.value)
+        assert caught.value.__context__ is None
+    for variable in URLS:
+        monkeypatch.setenv(variable, "postgresql://me:hunter2@h/p")
+        assert variables(layout)["PGPASSWORD"] == "hunter2"
+        monkeypatch.delenv(variable)
 
 
 def test_a_trial_elsewhere_does_not_touch_the_server_in_use(

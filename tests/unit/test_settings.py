@@ -114,6 +114,62 @@ def test_addresses_for_alarms_are_known_by_kind_and_do_not_show(monkeypatch, tmp
     assert "hush" not in f"{alarms!r} {alarms.addresses} {alarms.model_dump_json()}"
 
 
+@pytest.fixture
+def kept(tmp_path, monkeypatch) -> Path:
+    """The folder of secrets of a data directory, with a token and an address in it."""
+    folder = tmp_path / "data" / "state" / "ops" / "secrets"
+    folder.mkdir(parents=True)
+    (folder / "tmdb_token").write_text("hush-hush\n")
+    (folder / "webhook_url").write_text("https://example.com/hush\n")
+    (folder / "slack_url").write_text("")
+    monkeypatch.setenv("ELENCO_PATHS__DATA", str(tmp_path / "data"))
+    return folder
+
+
+def test_secrets_that_nothing_gives_are_those_of_the_data_directory(kept):
+    settings = load_settings(CONFIG / "default.toml")
+    assert settings.tmdb.token.get_secret_value() == "hush-hush"
+    assert list(settings.alarms.addresses) == ["webhook"]
+    assert "hush" not in f"{settings!r} {settings.model_dump_json()}"
+    elsewhere = load_settings(CONFIG / "default.toml", paths={"data": kept})
+    assert elsewhere.tmdb.token.get_secret_value() == ""
+
+
+def test_what_is_given_wins_over_the_data_directory_even_if_it_is_empty(kept, monkeypatch):
+    monkeypatch.setenv("ELENCO_ALARMS__WEBHOOK_URL", "")
+    monkeypatch.setenv("ELENCO_TMDB__TOKEN", "mine")
+    settings = load_settings(CONFIG / "default.toml")
+    assert settings.tmdb.token.get_secret_value() == "mine"
+    assert settings.alarms.addresses == {}
+
+
+def test_what_is_wrong_in_the_data_directory_is_said_without_it(kept):
+    (kept / "webhook_url").write_text("hush.example.com\n")
+    with pytest.raises(ConfigError, match=r"alarms\.webhook_url: .*not of the form") as caught:
+        load_settings(CONFIG / "default.toml")
+    assert "hush" not in str(caught.value)
+    (kept / "webhook_url").write_text("hush\nhush\n")
+    with pytest.raises(ConfigError, match=r"setting alarms\.webhook_url names .* no single line"):
+        load_settings(CONFIG / "default.toml")
+
+
+def test_variables_may_stand_in_a_file(tmp_path, monkeypatch):
+    file = tmp_path / "elenco.env"
+    file.write_text(
+        "# settings\nELENCO_COLLECT__PEOPLE=50\nELENCO_SCHEDULE__TIMEZONE='Europe/Lisbon'\n"
+        "ELENCO_TMDB__TOKEN=hush$x\nHTTPS_PROXY=http://proxy\n"
+    )
+    monkeypatch.setattr("elenco.settings.ENVIRONMENT_FILE", file)
+    monkeypatch.setenv("ELENCO_COLLECT__PEOPLE", "60")
+    settings = load_settings(CONFIG / "default.toml")
+    assert settings.collect.people == 60
+    assert settings.schedule.timezone == "Europe/Lisbon"
+    assert settings.tmdb.token.get_secret_value() == "hush$x"
+    file.write_text("ELENCO_COLLECT__PEOPLES=50\n")
+    with pytest.raises(ConfigError, match=r"no setting collect\.peoples"):
+        load_settings(CONFIG / "default.toml")
+
+
 def test_a_store_of_shards_needs_the_workers_that_use_it(monkeypatch):
     monkeypatch.setenv("ELENCO_SCALE__STORE", "s3://bucket/work")
     with pytest.raises(ConfigError, match=r"scale: store is for the workers at dask_address"):
