@@ -126,7 +126,11 @@ class BarSink:
     """Rich progress bars on stderr; use as a context manager."""
 
     def __init__(self, console: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+        )
         self._bars = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
 
     def __enter__(self) -> "BarSink":

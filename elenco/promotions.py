@@ -1,7 +1,7 @@
 """The log of a registry: which versions were ever there, in use, withdrawn or removed, and why.
 
-One JSON object a line, append-only: time, event, version, reason. Writing takes the registry's
-lock.
+One JSON object a line, append-only: time, event, version, reason; of a version that was not
+promoted, `judged_by` as well, the settings of that verdict. Writing takes the registry's lock.
 """
 
 import re
@@ -52,10 +52,10 @@ class Promotions:
         except ValueError as error:
             raise RegistryError(str(error)) from None
 
-    def append(self, event: Event, version: str, reason: str) -> None:
-        """Add an entry of now."""
+    def append(self, event: Event, version: str, reason: str, **more: Any) -> None:
+        """Add an entry of now, with what else it is to hold."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = {"time": now, "event": event, "version": version, "reason": reason}
+        entry = {"time": now, "event": event, "version": version, "reason": reason, **more}
         append_entry(self._path, entry)
 
     def gone(self) -> set[str]:

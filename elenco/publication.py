@@ -32,7 +32,7 @@ from elenco.progress import say
 from elenco.pruning import prune
 from elenco.recognition.drift import DRIFT_SCHEMA, drift_of, without_names_of_who_left
 from elenco.recognition.files import load_classifier, load_gallery
-from elenco.recognition.gate import Verdict, compare
+from elenco.recognition.gate import Verdict, compare, judged_by
 from elenco.recognition.quarantine import read_quarantine
 from elenco.recognition.train import train_candidate, training_fingerprint
 from elenco.registry import CANDIDATE, SHARED_FORM, Registry, discard
@@ -118,7 +118,8 @@ def judge(trained: TrainedRef, settings: Settings, layout: Layout) -> Verdict | 
     `verdict.json` and `drift.json`.
 
     Returns:
-        The verdict; None for a version that was judged before.
+        The verdict; None for a version that was judged before, unless it was not promoted and
+        `publish` asks for something else now.
     """
     registry = Registry(layout.recogniser)
     name = registry.current_name()
@@ -126,7 +127,7 @@ def judge(trained: TrainedRef, settings: Settings, layout: Layout) -> Verdict | 
     # The denylist alone says so where `elenco forget` was killed before it withdrew the version.
     if current is not None and (registry.withdrawn(current.name) or knows_denied(current, layout)):
         verdict = Verdict(True, f"{name} holds a person who was forgotten", {})
-    elif trained.version is not None and registry.decided(trained.version):
+    elif trained.version is not None and registry.decided(trained.version, judged_by(settings)):
         return None
     else:
         verdict = compare(layout.models / trained.path, current, layout, settings)
@@ -158,7 +159,7 @@ def register(
     Args:
         trained: what was trained; a killed run may have registered it already.
         verdict: what `judge` said.
-        settings: `publish.keep_versions` is used.
+        settings: `publish` is used, as it was by `judge`.
         layout: where.
 
     Raises:
@@ -180,7 +181,7 @@ def register(
         registry.promote(version, reason)
     else:
         outcome, reason = "not promoted", verdict.reason
-        registry.decline(version, reason)
+        registry.decline(version, reason, judged_by(settings))
     registry.remove_withdrawn()
     pruned = prune(registry, settings.publish.keep_versions, version)
     if pruned.removed:

@@ -13,7 +13,12 @@ from elenco.storage import read_json, write_json
 from elenco.types import Skipped
 
 # Reasons that may pass by themselves: what was skipped for one is asked for again at the next run.
-PASSING = frozenset({"unreachable", "unexpected_answer", "refused", "redirected", "unreadable"})
+PASSING = frozenset(
+    {
+        *("unreachable", "unexpected_answer", "refused", "redirected", "unreadable"),
+        *("crop_changed", "crop_missing"),
+    }
+)
 
 
 @dataclass

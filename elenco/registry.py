@@ -16,9 +16,10 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -119,7 +120,7 @@ class Registry:
         """The model card of a version or of `current`, in Markdown. Raises RegistryError."""
         card = self.path(version) / "card.md"
         try:
-            return card.read_text()
+            return card.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise RegistryError(f"the model card {card} can't be read: {error}") from None
 
@@ -190,21 +191,43 @@ class Registry:
                 self._log.append("promoted", name, reason)
             self._remove_withdrawn()
 
-    def decline(self, version: str, reason: str) -> None:
-        """Note that a version was judged and not promoted. Raises RegistryError if unknown."""
-        name = self.path(version).name
-        with self._locked():
-            self._log.append("not promoted", name, reason)
+    def decline(
+        self, version: str, reason: str, judged_by: Mapping[str, Any] | None = None
+    ) -> None:
+        """Note that a version was judged and not promoted.
 
-    def decided(self, version: str) -> bool:
+        Args:
+            version: `vNNNNNN`.
+            reason: why, in one line, for the log.
+            judged_by: the settings that this depended on, JSON; None if they are not known.
+
+        Raises:
+            RegistryError: no such version.
+        """
+        name = self.path(version).name
+        more = {} if judged_by is None else {"judged_by": dict(judged_by)}
+        with self._locked():
+            self._log.append("not promoted", name, reason, **more)
+
+    def decided(self, version: str, judged_by: Mapping[str, Any] | None = None) -> bool:
         """Whether it was said of a version if it is to be used.
 
-        False where a process was killed after registering it and before judging it.
+        False where a process was killed after registering it and before judging it, and where the
+        last that was said is that it was not promoted, by other settings.
+
+        Args:
+            version: `vNNNNNN`.
+            judged_by: the settings of today, as `decline` has them; None if any will do.
         """
-        return version == self.current_name() or any(
-            entry["version"] == version and entry["event"] != "registered"
-            for entry in self._log.entries()
-        )
+        if version == self.current_name():
+            return True
+        entries = [e for e in self._log.entries() if e["version"] == version]
+        said = [e for e in entries if e["event"] != "registered"]
+        if not said or said[-1]["event"] != "not promoted":
+            return bool(said)
+        noted = said[-1].get("judged_by")
+        # Entries of earlier releases have no settings: what they say stands.
+        return None in (noted, judged_by) or noted == judged_by
 
     def withdraw(self, version: str, reason: str) -> None:
         """Say that a version is not to stay: it may be in use until there is another.

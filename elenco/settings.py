@@ -321,7 +321,7 @@ def load_settings(config: Path | str | None = None, **overrides: dict[str, Any])
     file: dict[str, Any] = {}
     if path is not None:
         try:
-            file = tomllib.loads(path.read_text())
+            file = tomllib.loads(path.read_text("utf-8"))
         except FileNotFoundError:
             message = f"there is no settings file {path}: give another with --config"
             raise ConfigError(message) from None

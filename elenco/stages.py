@@ -12,7 +12,7 @@ def still_there(ref: ShardRef | DatasetRef, layout: Layout) -> bool:
     if isinstance(ref, DatasetRef):
         return all((layout.data / path).exists() for path in (ref.train, ref.test))
     if ref.stage == "embed":
-        return is_what_it_says(ref, layout)
+        return not PASSING & ref.report.skipped.keys() and is_what_it_says(ref, layout)
     record = _record_of(ref, layout)
     if record is not None and any(skip.reason in PASSING for skip in record.skipped):
         return False  # what could not be had then may be had now

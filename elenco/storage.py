@@ -64,7 +64,7 @@ def _lines(value: Any, depth: int) -> str:
 
 def read_json(path: Path) -> Any:
     """The JSON value in a file. Raises FileNotFoundError or ValueError."""
-    return json.loads(path.read_text())
+    return json.loads(path.read_text("utf-8"))
 
 
 def append_entry(path: Path, entry: dict[str, Any]) -> None:

@@ -127,6 +127,8 @@ class Listing:
         left: who was, and is in this one no more.
         changed: of how many people the source said that something changed since the last time.
         report: who was looked at, kept, and left out by reason.
+        stayed: how many are in it only because they were in the one before: they could not be
+            asked about, or the source did not tell whether it still lists them.
     """
 
     path: str
@@ -135,6 +137,7 @@ class Listing:
     left: list[Person]
     changed: int
     report: StageReport
+    stayed: int = 0
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def export_tfjs(trained: TrainedRef, settings: Settings) -> dict[str, float]:
 
 @task(task_run_name="judge against the version in use")
 def judge(trained: TrainedRef, settings: Settings) -> Verdict | None:
-    """Candidate against current; nothing to say of a version that was judged before."""
+    """Candidate against current; nothing to say of a version that was judged so before."""
     with progress_artifact(), timed("judge"):
         return publication.judge(trained, settings, Layout.of(settings))
 

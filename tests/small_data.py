@@ -123,7 +123,9 @@ class SmallData:
         notes = {f"{person}/bad": {"reason": "truncated"} for person in people}
         record = Record("collect", "1", "inputs", True, mine, skipped, notes, retired)
         record.save(layout.record("collect", shard))
-        answers = {"version": "1", "people": {p: {"name": self.names[p]} for p in people}}
+        asked = {"asked": NOW.date().isoformat()}
+        told = {p: {"name": self.names[p]} | asked for p in people}
+        answers = {"version": "1", "people": told}
         write_json(layout.answers(shard), answers)
         path = layout.record("detect", shard)
         found = Record("detect", "1", record.digest(), True, [face(entry) for entry in mine])

@@ -131,7 +131,7 @@ def _parameter(text: str) -> tuple[str, Any]:
 
 def _accepted(flow: str, parameters: dict[str, Any], config: Path | None) -> dict[str, Any]:
     # Read, not imported: `run_flow` sets Prefect up before its first import.
-    tree = ast.parse((application_root() / "flows" / f"{flow}.py").read_text())
+    tree = ast.parse((application_root() / "flows" / f"{flow}.py").read_text("utf-8"))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     # What one flow hands to another, a `…Ref`, is not for a person to give.
     known = [

@@ -14,6 +14,7 @@ from elenco.faces.images import decode
 from elenco.recognition.pipeline import Face
 from elenco.schema import layout_to_read
 from elenco.settings import Settings, load_settings
+from elenco.text import well_formed
 
 PICTURES_AT_ONCE = 32  # bounds memory, however many pictures are named
 
@@ -24,15 +25,16 @@ def run(paths: Sequence[Path], as_json: bool, config: Path | None) -> None:
     answers: list[dict[str, Any]] = []
     failed = False
     for path, faces in recognise_files(paths, settings):
+        name = well_formed(str(path))
         if isinstance(faces, ElencoError | OSError):
             failed = True
             problem = faces.strerror if isinstance(faces, OSError) else faces
-            print(f"elenco: {path}: {problem}", file=sys.stderr)
-            answers.append({"image": str(path), "faces": [], "error": str(problem)})
+            print(f"elenco: {name}: {problem}", file=sys.stderr)
+            answers.append({"image": name, "faces": [], "error": str(problem)})
             continue
-        answers.append({"image": str(path), "faces": [face_json(face) for face in faces]})
+        answers.append({"image": name, "faces": [face_json(face) for face in faces]})
         if not as_json:
-            print(f"{path}: " + ("no face" if not faces else f"{len(faces)} face(s)"))
+            print(f"{name}: " + ("no face" if not faces else f"{len(faces)} face(s)"))
             for face in faces:
                 box = ", ".join(f"{value:.0f}" for value in face.box)
                 print(f"  {face.name or 'unknown'}  {face.probability:.1%}  at [{box}]")

@@ -74,6 +74,10 @@ def read_rows(dataset: DatasetRef, layout: Layout) -> DatasetRows:
     """
     parts = [_read(layout, path) for path in (dataset.train, dataset.test)]
     people = parts[0]["people"].tolist()
+    if parts[1]["people"].tolist() != people:  # a run was killed between writing the two
+        raise NotEnoughData(
+            f"{dataset.train} and {dataset.test} are not of the same people: refresh again"
+        )
     names = dict.fromkeys(people, "")
     for part in parts:
         names |= dict(zip(part["person_ids"].tolist(), part["names"].tolist(), strict=True))

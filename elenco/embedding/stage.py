@@ -158,6 +158,11 @@ def join_shards(
     columns = (*copied, "splits")
     rows = {name: np.concatenate([shard[name] for shard in shards]) for name in columns}
     people, labels = np.unique(rows["person_ids"], return_inverse=True)
+    if gone := set(people.tolist()) - names.keys():
+        raise NotEnoughData(
+            f"{len(gone)} people of the shards are not on the list any more: collect first, or "
+            "refresh again"
+        )
     titles = np.array([names[person] for person in people.tolist()], dtype=str)
     meta = json.dumps({k: metas[0][k] for k in ("space", "version")}, sort_keys=True)
     order = np.lexsort((rows["keys"], rows["person_ids"]))
@@ -234,6 +239,7 @@ def _read_crop(entry: Entry, layout: Layout, settings: Settings) -> np.ndarray:
     except FileNotFoundError:
         raise ImageError("crop_missing", layout.relative(path)) from None
     if bytes_sha256(data) != entry["crop_sha256"]:
+        path.unlink()  # where there is none, detection cuts it again
         raise ImageError("crop_changed", layout.relative(path))
     crop = decode(data, settings.collect.max_megapixels)
     if crop.shape != (CROP_SIZE, CROP_SIZE, 3):

@@ -165,7 +165,9 @@ def _write(
         "probes": _probes(folder / "models", models, gallery),
     }
     size = sum(path.stat().st_size for path in (folder / "models").rglob("*") if path.is_file())
-    write_text(folder / "README.md", readme((PAGE / "README.md").read_text(), meta, size / 1e6))
+    write_text(
+        folder / "README.md", readme((PAGE / "README.md").read_text("utf-8"), meta, size / 1e6)
+    )
     files = {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,

@@ -20,6 +20,7 @@ from elenco.errors import ImageError
 
 Picture = UInt8[np.ndarray, "h w 3"]  # RGB
 MIN_SIDE = 20  # pixels: the smallest face that MTCNN finds
+LONGEST_JPEG_SIDE = 65500  # pixels, libjpeg's JPEG_MAX_DIMENSION
 _FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP"]
 if features.check("avif"):
     from PIL import AvifImagePlugin as AvifImagePlugin  # Pillow does not look for it by itself
@@ -113,7 +114,13 @@ def decode(
 
 
 def encode_jpeg(rgb: UInt8[np.ndarray, "h w 3"], quality: int = 95) -> bytes:
-    """Encode as JPEG with full colour resolution (4:4:4); the same pixels give the same bytes."""
+    """Encode as JPEG with full colour resolution (4:4:4); the same pixels give the same bytes.
+
+    Raises:
+        ImageError: `too_large`: a JPEG has no room for so long a side.
+    """
+    if max(rgb.shape[:2]) > LONGEST_JPEG_SIDE:
+        raise ImageError("too_large", f"{rgb.shape[1]}x{rgb.shape[0]} pixels: no JPEG can be so")
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "JPEG", quality=quality, subsampling=0)
     return buffer.getvalue()

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Float64, Int8, Int64, UInt8
 
 from elenco.faces.images import Picture
 
@@ -42,7 +42,7 @@ class Pyramid:
     scales: tuple[float, ...]
     height: int
     width: int
-    level_of: Int64[np.ndarray, "rows columns"]
+    level_of: Int8[np.ndarray, "rows columns"]
     size: tuple[int, int]
 
     def draw(self, picture: Picture) -> UInt8[np.ndarray, "height width 3"]:
@@ -77,7 +77,7 @@ class Pyramid:
             Their levels; their upper left corners, x and y, in pixels of the level; and pixels
             of the picture that a pixel of the level stands for.
         """
-        level = self.level_of[rows, columns]
+        level = self.level_of[rows, columns].astype(np.int64)
         places = np.array(self.levels, np.float64)[level]
         corner = np.stack([columns, rows], axis=1) * STRIDE - places[:, :2]
         return level, corner, 1 / np.array(self.scales)[level]
@@ -103,7 +103,9 @@ def pyramid(height: int, width: int, smallest: int) -> Pyramid:
         levels.append(_place(levels, int(width * scale), int(height * scale)))
     canvas_width, canvas_height = _extent(levels)
     columns, rows = (_up(side) for side in (canvas_width, canvas_height))
-    level_of = np.full(((rows - CELL) // STRIDE + 1, (columns - CELL) // STRIDE + 1), -1)
+    # A byte each: a thousand sizes of pictures are remembered.
+    shape = (rows - CELL) // STRIDE + 1, (columns - CELL) // STRIDE + 1
+    level_of = np.full(shape, -1, np.int8)
     for number, (x, y, w, h) in enumerate(levels):
         down, across = (h - CELL) // STRIDE + 1, (w - CELL) // STRIDE + 1
         level_of[y // STRIDE :, x // STRIDE :][:down, :across] = number

@@ -3,8 +3,9 @@
 Both are asked about the same held-out photographs, of the people that both know, by the whole
 answer, unknown included: "named right" is the one figure in which a worse classifier and a worse
 threshold both show. Each photograph is also a stranger's once, with its person left out of both.
-Photographs stay held out from one day to the next (the split is a stable hash), so neither has
-seen them. What is worse counts against a candidate where it is beyond noise: see
+Photographs stay held out from one day to the next (the split is a stable hash). One that moved, as
+with another `collect.test_fraction`, may be what one of the two was trained on: neither is asked
+about it. What is worse counts against a candidate where it is beyond noise: see
 `elenco.recognition.paired`.
 """
 
@@ -22,7 +23,7 @@ from elenco.layout import Layout
 from elenco.progress import track
 from elenco.recognition.dataset import Dataset, read_dataset
 from elenco.recognition.files import load_gallery
-from elenco.recognition.held_out import HeldOut, in_common
+from elenco.recognition.held_out import HeldOut, in_common, trained_on
 from elenco.recognition.paired import Difference, Paired, Said
 from elenco.recognition.quarantine import read_quarantine
 from elenco.recognition.recogniser import describe
@@ -76,8 +77,8 @@ def compare(
 
     The first version ever is promoted as it is. Where the current version takes vectors of another
     space, it is judged on its own embeddings of the same photographs if they are on disk. Without
-    a photograph in common, `publish.promote_other_cast` decides. A current version that can't be
-    read gives way to a candidate against which 1 does not speak.
+    a photograph in common that neither was trained on, `publish.promote_other_cast` decides. A
+    current version that can't be read gives way to a candidate against which 1 does not speak.
 
     Args:
         candidate: directory with the files of a version.
@@ -103,14 +104,16 @@ def compare(
         )
     quarantined = read_quarantine(layout.quarantine(new.space.embedder))
     known = HeldOut.of(new, held_out)
-    judged = known.only(np.array([p not in quarantined for p in known.photographs()], bool))
+    usable = known.only(np.array([p not in quarantined for p in known.photographs()], bool))
+    judged = usable.without(trained_on(candidate))
     figures: dict[str, Any] = {
         "people": len(new.people),
-        "quarantined": len(known) - len(judged),
+        "quarantined": len(known) - len(usable),
+        "trained_on": len(usable) - len(judged),
     }
     against = _too_many_named(judged, figures)
     try:
-        old = load(current)
+        old, seen = load(current), trained_on(current)
     except RegistryError as error:
         reason = f"{current.name} can't be used any more ({error})"
         return Verdict(not against, "; ".join([*against, reason]), figures)
@@ -123,10 +126,18 @@ def compare(
             f"photographs have none to compare on: {BY_HAND}",
             figures,
         )
-    ours, theirs = in_common(judged, HeldOut.of(old, old_set))
+    common = in_common(judged, HeldOut.of(old, old_set))
+    ours, theirs = (one.without(seen) for one in common)
+    figures["current_trained_on"] = len(common[0]) - len(ours)
     if not len(ours):
         return _other_cast(current, settings, figures, against)
     return _judge(ours, theirs, current, settings, figures, against)
+
+
+def judged_by(settings: Settings) -> dict[str, Any]:
+    """The settings that a verdict depends on, other than those that a candidate is trained with."""
+    publish = settings.publish
+    return {"tolerance": publish.tolerance, "promote_other_cast": publish.promote_other_cast}
 
 
 def _too_many_named(judged: HeldOut, figures: dict[str, Any]) -> list[str]:
@@ -201,7 +212,8 @@ def _judge(
     }
     comparison = (
         f"named right {_told(right, current)}, of {n:,} held-out photographs of "
-        f"{people:,} people that both know; strangers named {_told(named, current)}; "
+        f"{people:,} people that both know{_left_out(figures, current)}; "
+        f"strangers named {_told(named, current)}; "
         f"calibration error {_told(error, current)}; knows {figures['people']:,} people, "
         f"{current.name} {figures['current_people']:,}"
     )
@@ -219,12 +231,20 @@ def _told(found: Difference, current: Path) -> str:
     )
 
 
+def _left_out(figures: dict[str, Any], current: Path) -> str:
+    """Such as ` (left out: 40 that v000001 was trained on)`; empty where none was."""
+    by = {"the candidate": figures["trained_on"], current.name: figures["current_trained_on"]}
+    parts = [f"{count:,} that {who} was trained on" for who, count in by.items() if count]
+    return f" (left out: {', '.join(parts)})" if parts else ""
+
+
 def _other_cast(
     current: Path, settings: Settings, figures: dict[str, Any], against: list[str]
 ) -> Verdict:
     figures = figures | {"photographs": 0, "against": against}
     reason = (
-        f"no held-out photograph of a person that {current.name} knows too, so nothing to compare"
+        f"no held-out photograph of a person that {current.name} knows too"
+        f"{_left_out(figures, current)}, so nothing to compare"
     )
     if against:
         return Verdict(False, f"{'; '.join(against)}; {reason}: {BY_HAND}", figures)

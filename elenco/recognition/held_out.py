@@ -1,17 +1,23 @@
 """What versions say of held-out photographs: with their person in the gallery, and left out."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, Shaped
+from jaxtyping import Int64, Shaped, UInt64
 
 from elenco.evaluation.open_set import is_unknown
 from elenco.evaluation.trial import Searchable
+from elenco.integrity import verify_digests
 from elenco.recognition.dataset import Dataset
+from elenco.recognition.drift import PHOTOGRAPHS
 from elenco.recognition.paired import Said
 from elenco.recognition.search import Search
+from elenco.recognition.statistics import stable_digest
+from elenco.storage import read_npz
 
 Rows = Int64[np.ndarray, " n"]
+Digests = UInt64[np.ndarray, " m"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,11 @@ class HeldOut:
         """Some of them, by mask or index."""
         return HeldOut(self.version, self.data, self.rows[mask])
 
+    def without(self, digests: Digests) -> "HeldOut":
+        """Those whose `stable_digest` of `person_id/key` is not among these."""
+        own = np.array([stable_digest(name) for name in self.photographs()], np.uint64)
+        return self.only(~np.isin(own, digests))
+
     def said(self) -> Said:
         """Answers where everybody is in the gallery."""
         found = self.version.search(self.data.vectors[self.rows])
@@ -76,6 +87,27 @@ def in_common(a: HeldOut, b: HeldOut) -> tuple[HeldOut, HeldOut]:
     pairs = [(i, where[name]) for i, name in enumerate(a.photographs()) if name in where]
     places = np.array(pairs, np.int64).reshape(-1, 2)
     return a.only(places[:, 0]), b.only(places[:, 1])
+
+
+def trained_on(directory: Path) -> Digests:
+    """Which photographs a version was trained on, or was given by hand.
+
+    They may be held out today all the same: see `elenco.recognition.split`.
+
+    Args:
+        directory: of the version or candidate.
+
+    Returns:
+        (m,) the `stable_digest` of each `person_id/key`; none where it does not say so.
+
+    Raises:
+        RegistryError: the file that says so is not what was written.
+    """
+    path = directory / PHOTOGRAPHS
+    if not path.exists():
+        return np.empty(0, np.uint64)
+    verify_digests(directory, path.name)
+    return read_npz(path)["train"]
 
 
 def _confidence(found: Search, unknown: np.ndarray) -> np.ndarray:

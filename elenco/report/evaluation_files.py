@@ -46,7 +46,7 @@ def with_pictures(folder: Path) -> str:
     """
     if not (folder / REPORT).exists():
         return ""
-    text = (folder / REPORT).read_text()
+    text = (folder / REPORT).read_text("utf-8")
     for suffix, mime in ((".png", "image/png"), (".jpg", "image/jpeg")):
         for file in sorted(folder.glob(f"*{suffix}")):
             text = text.replace(f"]({file.name})", f"]({data_uri(file.read_bytes(), mime)})")

@@ -50,7 +50,7 @@ def _of_quarantine(path: Path, page: Path, chosen: Photographs) -> int:
         path.unlink(missing_ok=True)
         return 0
     after = _without(before, chosen)
-    shown = _FACE.findall(page.read_text()) if page.exists() else []
+    shown = _FACE.findall(page.read_text("utf-8")) if page.exists() else []
     if after != before or any(_photograph(unescape(title)) in chosen for title in shown):
         page.unlink(missing_ok=True)
     if after != before:

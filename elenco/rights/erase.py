@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from elenco.errors import ElencoError
 from elenco.layout import Layout
 from elenco.records import Record
+from elenco.rights.answers import erase_answers
 from elenco.rights.curated import erase_curation
 from elenco.rights.embeddings import remove_rows
 from elenco.rights.places import (
@@ -22,7 +22,6 @@ from elenco.rights.places import (
     remove_if_empty,
 )
 from elenco.rights.removed import Removed
-from elenco.storage import read_json, write_json
 
 EVERYWHERE = ("photographs", "crops", "retired")
 
@@ -67,7 +66,7 @@ def erase(sources: Sequence[Layout], chosen: Chosen) -> Removed:
     removed += Removed(entries=erase_curation(sources[0], chosen))
     removed += Removed(embeddings=remove_rows(sources[0], chosen))
     for source in sources:
-        entries = sum(_erase_answers(path, chosen) for path in _answers(source))
+        entries = erase_answers(source, lambda person, _: person in chosen.people)
         entries += erase_entries("detect", source, chosen)
         # The manifest last: it alone says which photographs there were.
         entries += erase_entries("collect", source, chosen)
@@ -142,23 +141,3 @@ def _photograph(name: str) -> Photograph:
     """What `image_id` was made of; a person alone has no key."""
     person, _, key = name.partition("/")
     return person, key
-
-
-def _answers(source: Layout) -> list[Path]:
-    return sorted(source.answers(0).parent.glob("*.json"))
-
-
-def _erase_answers(path: Path, chosen: Chosen) -> int:
-    """Forget what the source said of the chosen people."""
-    try:
-        answers = read_json(path)
-        rest = {p: said for p, said in answers["people"].items() if p not in chosen.people}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise ElencoError(
-            f"{path} holds no answers ({problem}): delete it, then run the same command again"
-        ) from None
-    gone = len(answers["people"]) - len(rest)
-    if gone:
-        write_json(path, answers | {"people": rest})
-    return gone

@@ -2,7 +2,7 @@
 
 What is deleted for its age takes its face and its embedding with it. A refresh asks for TMDB's
 photographs anew long before (`retention.refresh_days`): only what could not be had again comes
-here, and what is listed no more (`retention.retired_days`).
+here, and what is listed no more (`retention.retired_days`). What TMDB said of people goes too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ from typing import Any
 from elenco.layout import Layout
 from elenco.records import Record, image_id
 from elenco.rights import audit, clock
+from elenco.rights.answers import expire_answers
 from elenco.rights.curated import erase_curation
 from elenco.rights.denylist import kind_of
 from elenco.rights.embeddings import remove_rows
@@ -55,7 +56,7 @@ def expire(record: Record, layout: Layout, settings: Settings, now: datetime) ->
 def enforce_retention(
     settings: Settings, layout: Layout, now: datetime | None = None, clock_is_right: bool = False
 ) -> Removed:
-    """`expire` for what every source has on disk, and the embeddings of what is deleted.
+    """`expire` for what every source has on disk, the embeddings of what is deleted, and answers.
 
     Call it while holding the data directory. A run that was killed, run again, finishes.
 
@@ -67,7 +68,7 @@ def enforce_retention(
 
     Raises:
         ClockWrong: something is too old by a clock that can't be believed; nothing was deleted.
-        ElencoError: a record can't be read; the message says what to do.
+        ElencoError: a record or an answer can't be read; the message says what to do.
     """
     moment = now or datetime.now(UTC)
     due = {source: _due(source, settings.retention, moment) for source in layout.sources()}
@@ -100,6 +101,8 @@ def _enforce(
         if gone:
             record.save(path)
             removed += gone
+    if kind_of(source.source_id) == "tmdb":  # one that goes by a wrong clock is asked for again
+        removed += Removed(entries=expire_answers(source, retention, now))
     if removed:
         audit.note(source, "expire", removed)
     return removed

@@ -44,7 +44,7 @@ def may_know(directory: Path, person_id: str, kind: str) -> bool:
 def _names(directory: Path, person_id: str) -> bool:
     """Whether the evaluation in a version holds a person's id, as a whole value."""
     try:
-        text = (directory / "evaluation" / "report.json").read_text()
+        text = (directory / "evaluation" / "report.json").read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         return False  # there is none: nobody was held out
     return json.dumps(person_id, ensure_ascii=False) in text

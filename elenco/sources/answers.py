@@ -4,23 +4,25 @@ data/state/{source_id}/answers/NNN.json     a shard's people
 data/state/{source_id}/changes.json         until which day they are known to hold
 
 An answer is fresh if it was stored in the current epoch and not marked stale since. Each listing
-asks once what changed, and marks those; where that can't be told, a new epoch begins and all are
-stale.
+asks once what changed, and marks those, and whom nobody asked about for long; where what changed
+can't be told, a new epoch begins and all are stale.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from elenco.fingerprint import unit_interval
 from elenco.layout import Layout
+from elenco.settings import Retention
 from elenco.sources.base import Source, Told
 from elenco.storage import read_json, write_json
 from elenco.types import ImageRef
 
 # Raise it when the same answer of a source would be stored otherwise.
-ANSWERS_VERSION = "1"
+ANSWERS_VERSION = "2"
 STALE = 0  # no epoch
 
 
@@ -61,7 +63,9 @@ class Answers:
         if self._epoch is None:
             return
         images = [{k: v for k, v in vars(ref).items() if k != "person_id"} for ref in told.images]
-        self._people[person_id] = vars(told) | {"images": images, "epoch": self._epoch}
+        asked = datetime.now(UTC).date().isoformat()
+        entry = {"images": images, "epoch": self._epoch, "asked": asked}
+        self._people[person_id] = vars(told) | entry
 
     def mark_stale(self, ids: Iterable[str]) -> bool:
         """Let these people be asked about again; whether any of them was fresh."""
@@ -69,6 +73,20 @@ class Answers:
         for person_id in found:
             self._people[person_id]["epoch"] = STALE
         return bool(found)
+
+    def old(self, today: date, retention: Retention) -> list[str]:
+        """Whom it is time to ask about again although nothing is known to have changed.
+
+        After `retention.refresh_days`, or up to a fifth earlier by their id: who was asked about
+        on one day is not for ever.
+        """
+        days = min(retention.refresh_days, retention.max_days)
+        ages = {
+            i: (today - date.fromisoformat(entry["asked"])).days
+            for i, entry in self._people.items()
+        }
+        # Not of the id alone, which chose the shard.
+        return [i for i in ages if ages[i] >= days - int(unit_interval(f"asked {i}") * days / 5)]
 
     def stale(self, ids: Iterable[str]) -> list[str]:
         """Who of these was marked, sorted."""
@@ -90,8 +108,12 @@ class Answers:
             write_json(self._path, {"version": self._version, "people": people})
 
 
-async def find_stale(source: Source, layout: Layout, shards: int, size: str, today: date) -> int:
+async def find_stale(
+    source: Source, layout: Layout, shards: int, size: str, today: date, retention: Retention
+) -> int:
     """Ask what changed since the last time and mark it; the number of people who changed.
+
+    Answers that are old are marked too, and not counted.
 
     Safe to be killed at any moment: what was marked is asked about again, no harm done.
 
@@ -101,6 +123,7 @@ async def find_stale(source: Source, layout: Layout, shards: int, size: str, tod
         shards: how many there are.
         size: of the photographs.
         today: UTC.
+        retention: how old an answer may be.
     """
     if not source.remembers:
         return 0
@@ -111,7 +134,7 @@ async def find_stale(source: Source, layout: Layout, shards: int, size: str, tod
         return 0
     for shard in range(shards):
         answers = Answers(layout, shard, size)
-        if answers.mark_stale(changed):
+        if answers.mark_stale(changed.union(answers.old(today, retention))):
             answers.save()
     _write_changes(layout, Changes(today, before.epoch))
     return len(changed)

@@ -15,6 +15,7 @@ SOURCES: dict[str, str] = {
     "tmdb": "elenco.sources.tmdb",
     "folder": "elenco.sources.folder",
 }
+EXPORT_UNAVAILABLE = "export_unavailable"  # a `Skipped.reason`: the source lists more people
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Source(Protocol):
         """People in order of popularity, nobody twice, in parts of any length.
 
         Ends with the last of them, or when whoever asks has enough. A `Skipped` is a part of the
-        source that could not be read.
+        source that could not be read, for the reason `EXPORT_UNAVAILABLE`.
 
         Args:
             limit: how many actors are wanted: what is read ahead.
@@ -82,7 +83,7 @@ class Source(Protocol):
 
         Raises:
             LookupError: there is no such person any more.
-            SourceUnreachable: not of this one now; others may be had.
+            SourceUnreachable, UnexpectedAnswer: not of this one now; others may be had.
             SourceError: the run can't go on.
         """
         ...

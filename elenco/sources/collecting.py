@@ -273,6 +273,8 @@ class Collecting:
             "date": self._now.date().isoformat(),
             "version": wanted.ref.version,
         }
+        if error.reason == "too_large":
+            note["limits"] = self._limits()
         self._give_up(wanted, note)
 
     def _give_up(self, wanted: _Wanted, note: dict[str, Any]) -> None:
@@ -297,7 +299,13 @@ class Collecting:
     def _still_holds(self, note: dict[str, Any], ref: ImageRef) -> bool:
         age = self._now.date() - date.fromisoformat(note["date"])
         days = timedelta(days=self._settings.collect.retry_skipped_days)
-        return note["version"] == ref.version and age < days
+        limits = note.get("limits", {})  # what was too large for them may not be for higher ones
+        raised = any(now > limits.get(name, now) for name, now in self._limits().items())
+        return note["version"] == ref.version and age < days and not raised
+
+    def _limits(self) -> dict[str, float]:
+        collect = self._settings.collect
+        return {"megabytes": collect.max_megabytes, "megapixels": collect.max_megapixels}
 
     @staticmethod
     def _sort(record: Record) -> None:

@@ -1,26 +1,34 @@
 """Who is collected today: the source's people in order, less those who may not or need not be."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from elenco.errors import NotEnoughData, SourceUnreachable
+from elenco.errors import NotEnoughData, SourceUnreachable, UnexpectedAnswer
 from elenco.layout import Layout
 from elenco.progress import track
+from elenco.rights.answers import expire_answers
 from elenco.rights.denylist import Denylist, denied
 from elenco.settings import Settings
 from elenco.sources.answers import Answers, find_stale
-from elenco.sources.base import Candidate, Source, open_source
+from elenco.sources.base import EXPORT_UNAVAILABLE, Candidate, Source, open_source
 from elenco.sources.concurrent import run_all
-from elenco.sources.people import delete_lists_before, people_before, write_people
+from elenco.sources.people import (
+    delete_lists_before,
+    newest_list,
+    people_before,
+    read_people,
+    write_people,
+)
 from elenco.sources.shards import reshard, shard_of, shards_of
 from elenco.sources.wanted import read_cast
 from elenco.types import Listing, Person, Skipped, StageReport
 
 ASKED_AT_ONCE = 64
-# More who are not answered, one after another, and the listing ends: the source is away.
+# More who are not answered, one after another, and the listing ends: the source is away, or
+# has changed.
 MOST_SILENT = 64
 
 
@@ -28,7 +36,8 @@ async def list_people(settings: Settings, layout: Layout) -> Listing:
     """List the people of the day, write the list, and mark whose stored answers are out of date.
 
     Who acts is known of the popular; of those who are added from further down, and of an explicit
-    list, each is asked about once, and the answer is stored for the collect stage too.
+    list, each is asked about once, and the answer is stored for the collect stage too. A failure
+    that may pass throws nobody out: who was in the list before stays in it.
 
     Raises:
         NotEnoughData: fewer than two.
@@ -39,8 +48,9 @@ async def list_people(settings: Settings, layout: Layout) -> Listing:
     today = datetime.now(UTC).date()
     async with open_source(settings) as source:
         work = _Listing(source, settings, layout)
+        collect = settings.collect
         changed = await find_stale(
-            source, layout, settings.collect.shards, settings.collect.image_size, today
+            source, layout, collect.shards, collect.image_size, today, settings.retention
         )
         await work.run()
     if len(work.people) < 2:
@@ -53,6 +63,7 @@ async def list_people(settings: Settings, layout: Layout) -> Listing:
     path = write_people(layout, today, people, work.skipped, settings.collect.people)
     if layout.source_id == "tmdb":
         delete_lists_before(layout, today - timedelta(days=settings.retention.max_days))
+        expire_answers(layout, settings.retention, datetime.now(UTC))
     report = StageReport.of(len(people), work.skipped, 0, time.monotonic() - started)
     return Listing(
         path=layout.relative(path),
@@ -61,11 +72,18 @@ async def list_people(settings: Settings, layout: Layout) -> Listing:
         left=_missing(before or [], people),
         changed=changed,
         report=report,
+        stayed=sum(one.person.id in work.untold for one in work.people),
     )
 
 
 class _Listing:
-    """One listing under way. kept + skipped == everybody who was looked at."""
+    """One listing under way. kept + skipped == everybody who was looked at.
+
+    Attributes:
+        people, skipped: those who were looked at.
+        untold: ids of who is looked at only because they were in the list before, or could not be
+            asked about and were in it.
+    """
 
     def __init__(self, source: Source, settings: Settings, layout: Layout) -> None:
         self._source, self._settings, self._layout = source, settings, layout
@@ -73,6 +91,10 @@ class _Listing:
         self._answers: dict[int, Answers] = {}
         self._explicit = settings.collect.cast is not None
         self._silent = 0
+        before = read_people(layout) if newest_list(layout) else []
+        self._before = {person.id: person for person in before}
+        self._looked_at: set[str] = set()
+        self.untold: set[str] = set()
         self.people: list[Candidate] = []
         self.skipped: list[Skipped] = []
 
@@ -88,22 +110,37 @@ class _Listing:
             with track("list people", limit) as advance:
                 async with aclosing(parts):  # pyright: ignore[reportArgumentType]
                     async for part in parts:
-                        while part and (missing := limit - len(self.people)):
-                            # Half of those who are asked about may not act.
-                            size = min(ASKED_AT_ONCE, 2 * missing)
-                            await self._judge(part[:size], limit)
-                            advance(len(self.people) + missing - limit)
-                            part = part[size:]
+                        await self._take(part, limit, advance)
                         if len(self.people) == limit:
                             break
+                if any(skip.reason == EXPORT_UNAVAILABLE for skip in self.skipped):
+                    await self._take(self._not_told_of(), limit, advance)
         finally:
             for answers in self._answers.values():
                 answers.save()
+
+    async def _take(
+        self, part: Sequence[Candidate | Skipped], limit: int, advance: Callable[[int], None]
+    ) -> None:
+        """Judge one part, as far as people are missing."""
+        while part and (missing := limit - len(self.people)):
+            # Half of those who are asked about may not act.
+            size = min(ASKED_AT_ONCE, 2 * missing)
+            await self._judge(part[:size], limit)
+            advance(len(self.people) + missing - limit)
+            part = part[size:]
+
+    def _not_told_of(self) -> list[Candidate]:
+        """Who was in the list before, and is not in what could be read of the source."""
+        rest = [one for one in self._before.values() if one.id not in self._looked_at]
+        self.untold |= {one.id for one in rest}
+        return [Candidate(one, actor=None) for one in rest]
 
     async def _judge(self, part: Sequence[Candidate | Skipped], limit: int) -> None:
         """Sort one part into people and skipped."""
         self.skipped += [one for one in part if isinstance(one, Skipped)]
         candidates = [one for one in part if isinstance(one, Candidate)]
+        self._looked_at |= {one.person.id for one in candidates}
         unsure = [c for c in candidates if c.actor is None and c.person.id not in self._denied]
         told = dict(
             zip(
@@ -142,11 +179,16 @@ class _Listing:
                 told = await self._source.ask(person.id)
             except LookupError as error:
                 return Skipped(person.id, "gone", str(error))
-            except SourceUnreachable as error:
+            except (SourceUnreachable, UnexpectedAnswer) as error:
                 self._silent += 1
                 if self._silent > MOST_SILENT:
                     raise
-                return Skipped(person.id, "unreachable", str(error))
+                if person.id in self._before:  # nothing is stored: they are asked about again
+                    self.untold.add(person.id)
+                    return Candidate(self._before[person.id], adult=candidate.adult)
+                silent = isinstance(error, SourceUnreachable)
+                reason = "unreachable" if silent else "unexpected_answer"
+                return Skipped(person.id, reason, str(error))
             self._silent = 0
             answers.put(person.id, told)
         named = replace(person, name=told.name or person.name)

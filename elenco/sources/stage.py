@@ -19,8 +19,9 @@ async def collect_shard(
     Nobody is asked about whose stored answer is fresh. A photograph whose file is there is never
     fetched again, whether the manifest tells of it or a killed run left it, until it is older than
     `retention.refresh_days`. One that could not be used is not asked for again for
-    `collect.retry_skipped_days`. One that changed, and can't be had as it is now, stays as it was.
-    One that is listed no more is retired to `data/retired`, and comes back from there.
+    `collect.retry_skipped_days`, one that was too large unless it may be larger now. One that
+    changed, and can't be had as it is now, stays as it was. One that is listed no more is retired
+    to `data/retired`, and comes back from there.
 
     Returns:
         The reference; kept + skipped == photographs listed + people without any.

@@ -19,7 +19,7 @@ from elenco.errors import (
 )
 from elenco.settings import Settings
 from elenco.sources import tmdb_protocol as protocol
-from elenco.sources.base import Candidate, Told
+from elenco.sources.base import EXPORT_UNAVAILABLE, Candidate, Told
 from elenco.sources.concurrent import run_all
 from elenco.sources.export import MOST_BYTES, most_popular
 from elenco.sources.hosts import allowed_hosts, export_url, web_address
@@ -125,7 +125,7 @@ class Tmdb:
         with tempfile.TemporaryFile() as file:
             found = await self._export(file, wanted)
             if isinstance(found, str):
-                yield [Skipped("the id export", "export_unavailable", found)]
+                yield [Skipped("the id export", EXPORT_UNAVAILABLE, found)]
                 return
             yield _others(found, seen)
             while len(found) == wanted:

@@ -9,6 +9,7 @@ from typing import Any
 from elenco.errors import UnexpectedAnswer
 from elenco.sources.base import Candidate, Told
 from elenco.sources.tmdb_protocol import LAST_PAGE
+from elenco.text import well_formed
 from elenco.types import ImageRef, Person
 
 ACTING = "Acting"
@@ -41,7 +42,7 @@ def parse_popular(answer: dict[str, Any]) -> tuple[list[Candidate], int]:
         Candidate(
             Person(
                 str(_member(entry, "id", int, where)),
-                _member(entry, "name", str, where),
+                well_formed(_member(entry, "name", str, where)),
                 float(_member(entry, "popularity", (int, float), where)),
             ),
             actor=_department(entry) == ACTING,
@@ -111,7 +112,7 @@ def parse_credits(answer: dict[str, Any], movie: int) -> list[tuple[str, str, st
         (
             _number(entry, "order", where),
             str(_member(entry, "id", int, where)),
-            _member(entry, "name", str, where),
+            well_formed(_member(entry, "name", str, where)),
             _text(entry, "character", where) or None,
         )
         for entry in entries
@@ -189,4 +190,4 @@ def _text(value: dict[str, Any], name: str, where: str) -> str | None:
     found = value.get(name)
     if found is not None and not isinstance(found, str):
         raise _changed(name, where)
-    return found
+    return None if found is None else well_formed(found)

@@ -17,7 +17,7 @@ def read_cast(path: Path) -> list[Person]:
         ConfigError: there is no such file, it is no such list, or someone is named twice.
     """
     try:
-        entries = tomllib.loads(path.read_text()).get("person")
+        entries = tomllib.loads(path.read_text("utf-8")).get("person")
     except FileNotFoundError:
         raise ConfigError(f"there is no list of people {path}: set collect.cast") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:

@@ -34,19 +34,31 @@ export async function openModels(base, { backend = "auto", progress = () => {} }
   }
   const files = await fetchChecked(base, meta.files, progress);
   const people = parsed(files.get("labels.json"), "labels.json").people;
-  let problem = "";
+  let problem;
   for (const name of await candidates(backend)) {
-    await start(name, base);
     const models = {};
-    for (const model of Object.keys(meta.models)) models[model] = await loaded(model, files);
-    const networks = Object.fromEntries(
-      Object.entries(models).map(([model, graph]) => [model, (data, shape) => run(graph, data, shape, name)]),
-    );
-    problem = await differing(networks, meta.probes);
-    if (!problem) return { meta, people, networks, backend: name };
-    for (const graph of Object.values(models)) graph.dispose();
+    try {
+      return { meta, people, networks: await checked(name, base, meta, files, models), backend: name };
+    } catch (error) {
+      problem = error; // the next one may do: a graphics card that is lost is no WASM that is
+      for (const graph of Object.values(models)) graph.dispose();
+    }
   }
-  throw new ModelError(`This device computes ${problem} otherwise than it must. Choose another backend.`);
+  throw problem;
+}
+
+/** The networks on a backend, loaded into `models`, once they answer as they must. */
+async function checked(backend, base, meta, files, models) {
+  await start(backend, base);
+  for (const model of Object.keys(meta.models)) models[model] = await loaded(model, files);
+  const networks = Object.fromEntries(
+    Object.entries(models).map(([model, graph]) => [model, (data, shape) => run(graph, data, shape, backend)]),
+  );
+  const problem = await differing(networks, meta.probes);
+  if (problem) {
+    throw new ModelError(`This device computes ${problem} otherwise than it must. Choose another backend.`);
+  }
+  return networks;
 }
 
 async function fetchChecked(base, listed, progress) {

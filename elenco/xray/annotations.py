@@ -7,8 +7,10 @@ what holds the face all that time.
 import uuid
 from typing import Any
 
+import numpy as np
+
 from elenco.xray.presence import around
-from elenco.xray.types import OnScreen, Track, Unknown, XRay
+from elenco.xray.types import OnScreen, Track, Unknown, Video, XRay
 
 CONTEXT = ("http://www.w3.org/ns/anno.jsonld", {"schema": "https://schema.org/"})
 
@@ -33,7 +35,7 @@ def annotations(xray: XRay, source: str) -> dict[str, Any]:
             "type": "Annotation",
             "motivation": "identifying",
             "body": _body(who),
-            "target": [_target(tracks[track], source) for track in appearance.tracks],
+            "target": [_target(tracks[track], source, xray.video) for track in appearance.tracks],
         }
         for who in (*xray.people, *xray.unknown)
         for n, appearance in enumerate(who.appearances)
@@ -68,10 +70,15 @@ def _body(who: OnScreen | Unknown) -> dict[str, Any]:
     return body
 
 
-def _target(track: Track, source: str) -> dict[str, str]:
-    x, y, w, h = (f"{100 * value:.2f}" for value in around(track.boxes))
+def _target(track: Track, source: str, video: Video) -> dict[str, str]:
+    """In whole pixels: Media Fragments URI 1.0, 4.2.2, has no fractions."""
+    sides = np.array([video.width, video.height])
+    x, y, w, h = around(track.boxes)
+    first = np.floor(np.round(sides * (x, y), 6)).astype(int)
+    last = np.ceil(np.round(sides * (x + w, y + h), 6)).astype(int)
+    where = ",".join(map(str, (*first, *np.maximum(last - first, 1))))
     when = f"t=npt:{track.start:.3f},{track.end:.3f}"
-    return {"id": f"{source}#{when}&xywh=percent:{x},{y},{w},{h}", "type": "Video"}
+    return {"id": f"{source}#{when}&xywh=pixel:{where}", "type": "Video"}
 
 
 def _urn(xray: XRay, part: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from elenco.errors import ConfigError, NotEnoughData
 from elenco.settings import Settings
 from elenco.sources.network import run
+from elenco.text import well_formed
 from elenco.types import Person
 
 FORM = (
@@ -254,7 +255,7 @@ def _role(entry: Any, where: str) -> Role:
         value = entry.get(name)
         if isinstance(value, bool) or not isinstance(value, str | int | None):
             raise ConfigError(f"{where}, has a {name} that is no text: write {FORM}")
-        values[name] = " ".join(str("" if value is None else value).split())
+        values[name] = " ".join(well_formed(str("" if value is None else value)).split())
     if not values["id"] and not values["name"]:
         raise ConfigError(f"{where}, has neither id nor name: write {FORM}")
     return Role(values["id"], values["name"], values["character"] or None)

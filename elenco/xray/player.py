@@ -30,8 +30,8 @@ def player_page(xray: XRay, source: str) -> str:
         xray: what was found.
         source: address of the video, relative to the page; percent-encoded.
     """
-    style = THEME.read_text() + (SOURCES / "player.css").read_text()
-    script = "".join((SOURCES / name).read_text() for name in ("film.js", "timelines.js"))
+    style = THEME.read_text("utf-8") + (SOURCES / "player.css").read_text("utf-8")
+    script = "".join((SOURCES / name).read_text("utf-8") for name in ("film.js", "timelines.js"))
     texts = {
         "title": one_line(xray.video.name),
         "about": _about(xray),
@@ -46,7 +46,7 @@ def player_page(xray: XRay, source: str) -> str:
         "notice": f"<p>{TMDB_NOTICE}</p>" if xray.cast.source == "tmdb" else "",
     }
     # In one go: what is put in may itself look like a place to fill.
-    return _SLOT.sub(lambda slot: slots[slot[1]], (SOURCES / "index.html").read_text())
+    return _SLOT.sub(lambda slot: slots[slot[1]], (SOURCES / "index.html").read_text("utf-8"))
 
 
 def _policy(style: str, script: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from elenco.report.estimates import escaped
 from elenco.report.sheet import data_uri
 from elenco.xray.types import Count, XRay
 
@@ -58,7 +59,7 @@ def xray_markdown(xray: XRay, sheet: bytes | None) -> str:
     """
     video, model = xray.video, xray.model
     rows = [
-        f"| {_cell(p.name)} | {_cell(p.character or '')} | {p.seconds:.1f} "
+        f"| {escaped(p.name)} | {escaped(p.character or '')} | {p.seconds:.1f} "
         f"| {len(p.appearances)} | {p.confidence:.0%} |"
         for p in xray.people
     ]
@@ -68,7 +69,7 @@ def xray_markdown(xray: XRay, sheet: bytes | None) -> str:
     ]
     away = [m.name for m in xray.cast.members if m.standing != "seen"]
     parts = [
-        f"# {video.name}",
+        f"# {escaped(video.name)}",
         f"{clock(video.duration)}, {video.width}x{video.height}, {video.codec}, "
         f"{len(xray.shots):,} shots in {len(xray.scenes):,} scenes; "
         f"{model.version}, {model.people:,} people known.",
@@ -76,7 +77,7 @@ def xray_markdown(xray: XRay, sheet: bytes | None) -> str:
         "\n".join(f"- {line}" for line in count_lines(xray)),
     ]
     if away:
-        parts.append(f"Of the cast, not seen or not known: {', '.join(map(_cell, away))}.")
+        parts.append(f"Of the cast, not seen or not known: {', '.join(map(escaped, away))}.")
     if sheet is not None:
         parts += ["## Faces", f"![faces]({data_uri(sheet)})"]
     return "\n\n".join(parts) + "\n"
@@ -92,7 +93,3 @@ def _count_line(name: str, count: Count) -> str:
     skipped = ", ".join(f"{reason} {number:,}" for reason, number in count.skipped.items())
     line = f"{name}: {count.given:,} given, {count.kept:,} kept"
     return f"{line}; {skipped}" if skipped else line
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

@@ -1,6 +1,5 @@
 """A video to `xray.json` and its other forms: what `elenco xray` and the flow do."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from elenco.rights.denylist import Denylist
 from elenco.rights.versions import denied_of, source_of
 from elenco.settings import Settings
 from elenco.storage import remove_leftovers, write_bytes
+from elenco.text import well_formed
 from elenco.xray.analysis import analyse, analysis_key
 from elenco.xray.cast import Found, Wanted, find_cast
 from elenco.xray.document import FACES, Film, Identity, document_of, film_of
@@ -182,7 +182,7 @@ def _facts(video: Video, sha256: str, segments: list[Segment], film: Film) -> Vi
     facts = video.facts
     decoded = sum(s.frames["kept"] + s.frames.get("between_samples", 0) for s in segments)
     return VideoFacts(
-        name=os.fsencode(video.path.name).decode(errors="replace"),  # a name may be of any bytes
+        name=well_formed(video.path.name),
         sha256=sha256,
         duration=round(film.end, 3),
         width=facts.width,

@@ -112,7 +112,7 @@ class Cast(Form):
 
 
 class Appearance(Form):
-    """Somebody on screen without an interruption that counts (`settings.gap_seconds`)."""
+    """Somebody on screen without an interruption that counts (`settings.xray.gap_seconds`)."""
 
     start: Seconds
     end: Seconds
@@ -232,7 +232,7 @@ class Counts(Form):
     frames: Count
     """Given: the frames of the file. Kept: those in which faces were looked for. Skipped:
     `between_samples`; `corrupt`, `no_time`, `out_of_order` (damaged or misplaced in the file);
-    `undecodable`, packets that gave no frame."""
+    `too_small`, too few pixels for a face; `undecodable`, packets that gave no frame."""
     faces: Count
     """Given: what the detector found. Kept: in a track. Skipped: `low_score`, `no_alignment`,
     `short_track` (seen too briefly to be told from an error)."""

@@ -68,7 +68,12 @@ def _payload(
     for shown in presence.shown:
         who = shown.who
         tracks = [
-            {"id": track, "boxes": _during(boxes[track], presence)}
+            {
+                "id": track,
+                "start": times[track][0],
+                "end": times[track][1],
+                "boxes": _during(boxes[track], presence),
+            }
             for track in shown.appearance.tracks
             if times[track][0] < presence.end and times[track][1] > presence.start
         ]

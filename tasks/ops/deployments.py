@@ -45,7 +45,7 @@ def wanted(root: Path, settings: Settings, release: str) -> list[Wanted]:
     Raises:
         ConfigError: the settings' cron is none.
     """
-    file = yaml.safe_load((root / FILE).read_text())
+    file = yaml.safe_load((root / FILE).read_text("utf-8"))
     crons = {
         "daily_refresh": settings.schedule.cron,
         "enforce_retention": settings.schedule.retention_cron,

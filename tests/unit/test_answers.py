@@ -1,20 +1,25 @@
 """What the source said of each person: stored, fresh, stale, and of which epoch."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elenco.errors import ElencoError
 from elenco.layout import Layout
+from elenco.rights.answers import expire_answers
+from elenco.settings import Retention
 from elenco.sources.answers import Answers, Changes, find_stale, read_changes
 from elenco.sources.base import Told
 from elenco.sources.shards import shard_of
-from elenco.storage import write_json
+from elenco.storage import read_json, write_json
 from elenco.types import ImageRef
 
 TODAY = datetime.now(UTC).date()
 SIZE = "h632"
+RETENTION = Retention()
 
 
 def told(person_id="1", photographs=2, **changes):
@@ -146,7 +151,7 @@ IDS = [str(number) for number in range(30)]
 
 
 async def stale(source, layout, shards=4, today=TODAY):
-    return await find_stale(source, layout, shards, SIZE, today)
+    return await find_stale(source, layout, shards, SIZE, today, RETENTION)
 
 
 async def test_the_first_time_nothing_is_asked_and_an_epoch_begins(layout):
@@ -193,6 +198,79 @@ async def test_where_it_can_not_be_told_everybody_is_stale(layout, begun):
     source.changes = {IDS[1]}
     assert await stale(source, layout) == 1
     assert fresh_of(layout, IDS, 4) == [IDS[0], IDS[2]]
+
+
+def asked_ago(layout, days, shards=1):
+    """As if all were asked about so many days ago."""
+    for number in range(shards):
+        raw = read_json(layout.answers(number))
+        for said in raw["people"].values():
+            said["asked"] = (TODAY - timedelta(days=days)).isoformat()
+        write_json(layout.answers(number), raw)
+
+
+async def test_an_old_answer_is_stale_and_not_all_on_one_day(layout, begun):
+    people = [str(number) for number in range(300)]
+    store(layout, *people, shards=4)
+    left = {}
+    for days in (0, 119, 120, 121, 135, 149, 150):
+        asked_ago(layout, days, 4)
+        assert await stale(Changing(), layout) == 0
+        left[days] = len(fresh_of(layout, people, 4))
+    assert left[0] == left[119] == left[120] == 300
+    assert 270 < left[121] < 300
+    assert 100 < left[135] < 200
+    assert 0 < left[149] < 30
+    assert left[150] == 0
+    marked = [i for n in range(4) for i in answers_of(layout, n).stale(people)]
+    assert sorted(marked) == sorted(people)
+    store(layout, *people[:5], shards=4)
+    assert fresh_of(layout, people, 4) == people[:5]
+
+
+def test_the_days_on_which_a_shard_is_asked_about_again_are_many(layout, begun):
+    people = [i for i in map(str, range(3000)) if shard_of(i, 10) == 7]
+    store(layout, *people)
+    answers = answers_of(layout)
+    retention = Retention(refresh_days=50)
+    days = [TODAY + timedelta(days=n) for n in range(40, 52)]
+    found = [len(answers.old(day, retention)) for day in days]
+    assert (found[0], found[-2:]) == (0, [len(people)] * 2)
+    a_day = [now - before for before, now in pairwise(found)]
+    assert max(a_day) < len(people) / 5
+    for least in (Retention(refresh_days=1), Retention(max_days=1)):
+        assert answers.old(TODAY, least) == []
+        assert len(answers.old(TODAY + timedelta(days=1), least)) == len(people)
+
+
+async def test_answers_of_an_older_version_are_asked_for_again(layout, begun):
+    store(layout, "1", "2")
+    raw = read_json(layout.answers(0))
+    for said in raw["people"].values():
+        del said["asked"]
+    write_json(layout.answers(0), raw | {"version": f"1 {SIZE}"})
+    assert await stale(Changing("1"), layout, shards=1) == 1
+    assert fresh_of(layout, ["1", "2"]) == []
+    store(layout, "1")
+    assert fresh_of(layout, ["1", "2"]) == ["1"]
+
+
+def test_what_was_said_too_long_ago_is_deleted_of_whomever(layout, begun):
+    store(layout, *IDS, shards=4)
+    now = datetime.now(UTC)
+    assert expire_answers(layout, RETENTION, now) == 0
+    asked_ago(layout, 179, 4)
+    store(layout, "3", shards=4)
+    assert expire_answers(layout, RETENTION, now) == 0
+    assert expire_answers(layout, RETENTION, now + timedelta(days=1)) == 29
+    assert fresh_of(layout, IDS, 4) == ["3"]
+    raw = read_json(layout.answers(shard_of("3", 4)))
+    del raw["people"]["3"]["asked"]
+    write_json(layout.answers(shard_of("3", 4)), raw)
+    assert expire_answers(layout, RETENTION, now) == 1
+    layout.answers(2).write_text("[]")
+    with pytest.raises(ElencoError, match=r"002\.json holds no answers .*delete it"):
+        expire_answers(layout, RETENTION, now)
 
 
 async def test_a_source_without_memory_is_not_asked(layout):

@@ -249,6 +249,34 @@ async def test_broken_photographs_are_counted_by_reason_and_left_alone_for_a_whi
     assert shelf.fetched["1/empty"] == 3
 
 
+async def test_what_was_too_large_is_asked_for_when_it_may_be_larger(shelf, collect, layout):
+    shelf.photos["1"]["big"] = encode_jpeg(np.zeros((40, 50, 3), np.uint8))  # 0.002 megapixels
+    shelf.photos["2"]["heavy"] = ImageError("too_large", "over 1 bytes")
+    shelf.photos["2"]["empty"] = b""
+    low = {"max_megapixels": 0.001, "max_megabytes": 1.0}
+    for changes in (low, low, low | {"max_megapixels": 0.0009}, low | {"max_megabytes": 0.5}):
+        ref = await collect(**changes)
+        assert ref.report.skipped == {"empty": 1, "too_large": 2}
+        assert set(shelf.fetched.values()) == {1}
+    ref = await collect(**low | {"max_megapixels": 0.002})
+    assert ref.report.skipped == {"empty": 1, "too_large": 1}
+    assert (shelf.fetched["1/big"], shelf.fetched["2/empty"]) == (2, 1)
+    shelf.photos["2"]["heavy"] = jpeg(7)
+    ref = await collect(**low | {"max_megabytes": 2.0})
+    assert ref.report.skipped == {"empty": 1}
+    # A note of before there were limits in it holds until it is old.
+    shelf.photos["2"]["heavy"], shelf.versions["heavy"] = ImageError("too_large", "9"), "v2"
+    layout.image("train", "2", "heavy").unlink(missing_ok=True)
+    layout.image("test", "2", "heavy").unlink(missing_ok=True)
+    await collect(**low)
+    record = record_of(layout)
+    del record.notes["2/heavy"]["limits"]
+    record.save(layout.record("collect", 0))
+    times = shelf.fetched["2/heavy"]
+    await collect(max_megabytes=9.0)
+    assert shelf.fetched["2/heavy"] == times
+
+
 async def test_a_broken_photograph_that_changes_is_asked_for_at_once(shelf, collect):
     shelf.photos["1"]["k0"] = b""
     await collect()

@@ -19,6 +19,7 @@ from elenco.faces.crops import CROP_SIZE, DLIB_WINDOW
 from elenco.faces.images import decode, encode_jpeg
 from elenco.fingerprint import bytes_sha256, file_sha256
 from elenco.records import Record
+from elenco.stages import still_there
 from elenco.storage import read_npz, write_bytes, write_npz
 from elenco.types import EmbeddingSpace, ShardRef, StageReport
 from tests.small_data import A_FACE
@@ -138,6 +139,9 @@ def test_kept_and_skipped_are_what_was_given(entries, settings, layout):
         "truncated": 1,
     }
     assert len(read_npz(layout.data / ref.path)["vectors"]) == report.kept
+    # What is not as it was detected is cut again, and embedded then.
+    assert not layout.crop(changed["split"], changed["person_id"], changed["key"]).exists()
+    assert not still_there(ref, layout)
 
 
 def test_nothing_is_embedded_twice(entries, settings, layout):
@@ -281,6 +285,14 @@ def test_two_spaces_are_not_joined(entries, settings, layout):
     other = embed_shard(detected(layout, part, 5), settings, layout, HashEmbedder("b" * 64))
     with pytest.raises(SpaceMismatch, match="2 embedding spaces"):
         join_shards([*refs, other], PEOPLE, settings, layout, "hash")
+    assert not layout.joined("hash", "train").exists()
+
+
+def test_people_who_are_not_listed_any_more_are_said(entries, settings, layout):
+    refs = shards(layout, settings, entries, [0, 0, 1])
+    left = {"12": PEOPLE["12"]}
+    with pytest.raises(NotEnoughData, match=r"\d people .* collect first"):
+        join_shards(refs, left, settings, layout, "hash")
     assert not layout.joined("hash", "train").exists()
 
 

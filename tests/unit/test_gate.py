@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from elenco.errors import NotEnoughData, RegistryError, SpaceMismatch
+from elenco.integrity import write_digests
 from elenco.layout import Layout
 from elenco.publication import judge, register
 from elenco.recognition.gate import compare
 from elenco.recognition.search import Search
+from elenco.recognition.statistics import stable_digest
 from elenco.registry import Registry
 from elenco.rights.denylist import deny
 from elenco.settings import load_settings
@@ -221,6 +223,68 @@ def test_quarantined_photographs_are_not_judged_on(versions):
     verdict = versions.compare(Knows(MANY, 1), Knows(MANY))
     assert verdict.promote
     assert (verdict.figures["quarantined"], verdict.figures["photographs"]) == (20, 180)
+
+
+def write_trained_on(directory: Path, photographs: list[str]) -> None:
+    train = np.array(sorted(map(stable_digest, photographs)), np.uint64)
+    write_npz(directory / "photographs.npz", train=train)
+    write_digests(directory)
+
+
+FIRST = [f"{person}/0000" for person in MANY]
+
+
+def test_what_the_version_in_use_was_trained_on_is_not_asked_about(versions):
+    """Photographs that moved from train to test: it has learnt them, and the candidate has not."""
+    write_test_set(versions.layout, MANY, photos=10)
+    assert not versions.compare(Knows(MANY, 1), Knows(MANY)).promote
+    write_trained_on(versions.current, FIRST)
+    verdict = versions.compare(Knows(MANY, 1), Knows(MANY))
+    assert verdict.promote
+    assert (verdict.figures["photographs"], verdict.figures["current_trained_on"]) == (180, 20)
+    assert "both know (left out: 20 that v000001 was trained on); " in verdict.reason
+    # Whether it names strangers is asked of the candidate alone, which was not trained on them.
+    assert (verdict.figures["strangers"], verdict.figures["trained_on"]) == (200, 0)
+    assert not versions.compare(Knows(MANY, 2), Knows(MANY)).promote
+
+
+def test_what_the_candidate_was_trained_on_is_not_asked_about(versions):
+    write_test_set(versions.layout, MANY, photos=10)
+    write_trained_on(versions.candidate, FIRST)
+    verdict = versions.compare(Knows(MANY, 1), Knows(MANY))
+    assert verdict.promote
+    figures = verdict.figures
+    assert [figures[n] for n in ("trained_on", "strangers", "photographs")] == [20, 180, 180]
+    write_trained_on(versions.current, [*FIRST, "a/0001", "elsewhere/0000"])
+    verdict = versions.compare(Knows(MANY, 1), Knows(MANY))
+    assert verdict.figures["photographs"] == 179
+    left_out = "20 that the candidate was trained on, 1 that v000001 was trained on"
+    assert f" (left out: {left_out}); " in verdict.reason
+
+
+def test_where_every_photograph_was_trained_on_the_setting_decides(versions):
+    write_test_set(versions.layout, MANY, photos=1)
+    write_trained_on(versions.current, FIRST)
+    verdict = versions.compare(Knows(MANY), Knows(MANY))
+    assert not verdict.promote
+    assert verdict.reason.startswith(
+        "no held-out photograph of a person that v000001 knows too "
+        "(left out: 20 that v000001 was trained on), so nothing to compare: "
+    )
+    assert verdict.figures["photographs"] == 0
+    assert versions.compare(Knows(MANY), Knows(MANY), promote_other_cast=True).promote
+
+
+def test_damage_to_what_a_version_was_trained_on_is_damage_to_the_version(versions):
+    write_test_set(versions.layout, MANY, photos=1)
+    write_trained_on(versions.current, FIRST)
+    (versions.current / "photographs.npz").write_bytes(b"damaged")
+    verdict = versions.compare(Knows(MANY, 1), Knows(MANY))
+    assert verdict.promote
+    assert "v000001 can't be used any more" in verdict.reason
+    versions.current.rename(versions.candidate)
+    with pytest.raises(RegistryError, match=r"photographs\.npz is not what was written"):
+        versions.compare(Knows(MANY), Knows(MANY))
 
 
 @pytest.mark.parametrize(

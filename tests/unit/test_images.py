@@ -325,6 +325,13 @@ def test_encode_decode_round_trip(picture):
     assert encode_jpeg(pixels) == encode_jpeg(pixels.copy())
 
 
+def test_what_no_jpeg_can_hold_is_too_large():
+    with pytest.raises(ImageError, match="66000x20 pixels") as caught:
+        encode_jpeg(np.zeros((20, 66000, 3), np.uint8))
+    assert caught.value.reason == "too_large"
+    assert decode(encode_jpeg(np.zeros((20, 65500, 3), np.uint8)), CAP).shape == (20, 65500, 3)
+
+
 @given(st.binary(max_size=200))
 def test_random_bytes_are_never_a_picture(data):
     with pytest.raises(ImageError):

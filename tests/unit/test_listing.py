@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from elenco.demo.faults import Faults
 from elenco.demo.stock import StockCast
 from elenco.demo.synthetic import SyntheticCast
-from elenco.errors import ConfigError, NotEnoughData, SourceUnreachable
+from elenco.errors import ConfigError, NotEnoughData, SourceUnreachable, UnexpectedAnswer
 from elenco.layout import Layout
 from elenco.rights.denylist import deny
 from elenco.settings import load_settings
@@ -27,6 +27,7 @@ from elenco.sources.answers import read_changes
 from elenco.sources.base import Candidate, Told
 from elenco.sources.listing import list_people
 from elenco.sources.people import newest_list, read_people
+from elenco.sources.shards import shard_of
 from elenco.sources.stage import collect_shard
 from elenco.sources.tmdb import Tmdb
 from elenco.storage import read_json, write_json
@@ -117,6 +118,7 @@ class Parts:
 
     def __init__(self, parts, told=None, silent=()):
         self.parts, self.told, self.silent = parts, told or {}, set(silent)
+        self.odd: set[str] = set()
         self.asked = Counter()
         self.given = []
         self.changes = set()
@@ -140,6 +142,8 @@ class Parts:
         await asyncio.sleep(0)
         if person_id in self.silent:
             raise SourceUnreachable(f"nothing of {person_id}")
+        if person_id in self.odd:
+            raise UnexpectedAnswer(f"odd: {person_id}")
         if person_id not in self.told:
             raise LookupError(f"{person_id} is gone")
         return self.told[person_id]
@@ -276,6 +280,52 @@ async def test_a_few_who_are_not_answered_are_counted(settings, offering):
     assert {i: n for i, n in source.asked.items() if n > 1} == dict.fromkeys(silent, 2)
 
 
+async def test_an_odd_answer_costs_the_one_whom_it_is_about(settings, offering):
+    """As the collect stage has it; a source that answers all so ends the listing."""
+    candidates = [Candidate(Person(str(n), f"P{n}"), None) for n in range(200)]
+    source = offering(Parts([candidates], {c.person.id: Told("P") for c in candidates}))
+    source.odd = {"3"}
+    listing, people, skipped = await listed(collecting(settings, people=10, shards=2))
+    assert ids(people) == [str(n) for n in range(11) if n != 3]
+    assert listing.report.skipped["unexpected_answer"] == 1
+    assert {"id": "3", "reason": "unexpected_answer", "detail": "odd: 3"} in skipped
+    source.odd = set(map(str, range(20, 200)))
+    with pytest.raises(UnexpectedAnswer, match="odd"):
+        await listed(collecting(settings, people=150, shards=2))
+    # Who was in the list before would stay, but not everybody at once.
+    source.odd = set()
+    await listed(collecting(settings, people=150, shards=2))
+    source.odd = source.changes = set(map(str, range(200)))
+    with pytest.raises(UnexpectedAnswer, match="odd"):
+        await listed(collecting(settings, people=150, shards=2))
+
+
+@pytest.mark.parametrize("trouble", ["silent", "odd"])
+async def test_who_can_not_be_asked_about_stays_as_they_were(settings, offering, trouble):
+    everybody = [Person(str(n), f"P{n}", 9.0 - n) for n in range(6)]
+    told = {person.id: Told(person.name) for person in everybody}
+    source = offering(Parts([[Candidate(p, actor=None) for p in everybody[:5]]], told))
+    changed = collecting(settings, people=6, shards=2)
+    _, before, _ = await listed(changed)
+    days_pass(changed, 1)
+    source.changes = {"1", "2", "3", "4"}
+    source.parts = [[Candidate(Person(p.id, "Other"), actor=None) for p in everybody]]
+    setattr(source, trouble, {"1", "2", "5"})
+    deny(Layout.of(changed), "2")
+    del told["4"]
+    listing, people, _ = await listed(changed)
+    assert people == [Person("0", "P0", 0.0), before[1], Person("3", "P3", 0.0)]
+    reason = "unreachable" if trouble == "silent" else "unexpected_answer"
+    assert listing.report.skipped == {reason: 1, "denied": 1, "gone": 1}
+    assert (ids(listing.left), listing.stayed) == (["2", "4"], 1)
+    # They are asked about again.
+    setattr(source, trouble, set())
+    source.changes, asked = set(), source.asked["1"]
+    again, people, _ = await listed(changed)
+    assert source.asked["1"] == asked + 1
+    assert (ids(people), again.stayed) == (["0", "1", "3", "5"], 0)
+
+
 async def test_fewer_than_two_are_not_enough(settings, layout, offering):
     offering(Parts([[Candidate(Person("1", "A")), Candidate(Person("2", "B"), False)]]))
     with pytest.raises(NotEnoughData, match="1 people"):
@@ -387,6 +437,30 @@ async def test_without_an_export_the_list_is_shorter_and_says_so(settings, few_p
     yesterday = f"{today() - timedelta(days=1):%m_%d_%Y}"
     assert yesterday in missing["detail"]
     assert "HTTP 403" in missing["detail"]
+
+
+async def test_without_an_export_the_list_before_tells_who_comes_after_the_popular(
+    settings, few_pages
+):
+    cast = StockCast(90, photos=1, changes_a_day=0)
+    async with serving(settings, cast, {"people": 40}) as (_, changed):
+        _, before, _ = await listed(changed)
+    days_pass(changed, 1)
+    out = numbered(1, 25)  # one of the popular, one of the export
+    for person_id in out:
+        deny(Layout.of(settings), person_id)
+    faults = Faults(export_missing=True)
+    async with serving(settings, cast, {"people": 40}, faults=faults) as (server, changed):
+        listing, people, _ = await listed(changed)
+        assert server.counts["person"] == 0  # what was told of them holds
+        assert ids(people) == [i for i in ids(before) if i not in out]
+        assert listing.report.skipped == {
+            "denied": 2, "export_unavailable": 1, "other_department": 2
+        }  # fmt: skip
+        assert (ids(listing.left), listing.stayed) == (out, 21)
+        fewer, people, _ = await listed(collecting(changed, people=20))
+        assert ids(people) == [i for i in ids(before) if i not in out][:20]
+        assert fewer.stayed == 3
 
 
 async def test_an_export_that_nobody_needs_is_not_fetched(settings):
@@ -551,6 +625,25 @@ async def test_lists_are_kept_no_longer_than_photographs(settings):
         await listed(changed)
         kept = sorted(path.stem for path in layout.people.iterdir())
     assert kept == [(today() - timedelta(days=1)).isoformat(), today().isoformat()]
+
+
+async def test_answers_are_kept_no_longer_than_photographs(settings, offering):
+    candidates = [Candidate(Person(str(n), f"P{n}"), None) for n in range(20)]
+    source = offering(Parts([candidates], {c.person.id: Told("P") for c in candidates}))
+    changed = collecting(settings, people=20, shards=2)
+    await listed(changed)
+    layout = Layout.of(changed)
+    for path, days in zip(sorted(layout.answers(0).parent.iterdir()), (180, 150), strict=True):
+        raw, day = read_json(path), (today() - timedelta(days=days)).isoformat()
+        write_json(
+            path, raw | {"people": {i: s | {"asked": day} for i, s in raw["people"].items()}}
+        )
+    source.parts = [candidates[:3]]  # the others are not in the cast any more
+    await listed(changed)
+    assert source.asked == Counter(str(n) for n in [*range(20), *range(3)])
+    left = [i for p in layout.answers(0).parent.iterdir() for i in read_json(p)["people"]]
+    later = [str(n) for n in range(3, 20) if shard_of(str(n), 2) == 1]
+    assert sorted(left) == sorted(["0", "1", "2", *later])
 
 
 # Nobody is asked about twice.

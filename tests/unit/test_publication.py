@@ -13,6 +13,8 @@ from elenco.errors import RegistryError
 from elenco.layout import Layout
 from elenco.publication import drift, judge, last_candidate, train
 from elenco.recognition.files import load_gallery
+from elenco.recognition.held_out import trained_on
+from elenco.recognition.statistics import stable_digest
 from elenco.registry import Registry
 from elenco.report.markdown import publication_report
 from elenco.settings import Settings
@@ -73,6 +75,36 @@ def test_people_of_whom_no_photograph_is_held_out_are_known_and_not_measured(tmp
     card = (layout.recogniser / "v000002" / "card.md").read_text()
     assert "| **top-1**: the best person is the right one | not measured | 0 held-out" in card
     assert "v000002: not promoted" in publication_report(ref, drift(ref, layout))
+
+
+def test_a_version_declined_before_is_judged_anew_by_other_settings_once(tmp_path):
+    layout = Layout.of(settings_in(tmp_path))
+    collected(layout)
+
+    def publish_by(name: str = "second", **asked) -> tuple[str, str, str | None]:
+        ref = publish(settings_in(tmp_path, publish=asked), layout, held_out=0, name=name)
+        return ref.version, ref.outcome, ref.current
+
+    assert publish_by("first") == ("v000001", "promoted", "v000001")
+    declined = ("v000002", "not promoted", "v000001")
+    nothing_new = ("v000002", "nothing new", "v000001")
+    assert [publish_by() for _ in range(2)] == [declined, nothing_new]
+    assert [publish_by(tolerance=0.5) for _ in range(2)] == [declined, nothing_new]
+    log = layout.recogniser / "promotions.jsonl"
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    asked = [entry["judged_by"]["tolerance"] for entry in entries if "judged_by" in entry]
+    assert asked == [0.0, 0.5]
+    # What the reason of `not promoted` says to do is what helps.
+    assert publish_by(promote_other_cast=True) == ("v000002", "promoted", "v000002")
+    Registry(layout.recogniser).rollback()
+    assert publish_by() == publish_by(promote_other_cast=True) == nothing_new
+
+
+def test_a_version_says_what_it_was_trained_on(published):
+    found = trained_on(version(published, 0))
+    assert (found.dtype, len(found)) == (np.uint64, 119)
+    names = ("p000/t0", "p003/t1", "p000/h0")  # the second was quarantined
+    assert [stable_digest(name) in found for name in names] == [True, False, False]
 
 
 def test_quarantined_photographs_are_neither_trained_nor_judged_on(published):

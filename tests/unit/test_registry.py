@@ -222,6 +222,30 @@ def test_a_version_is_undecided_until_it_is_promoted_or_declined(registry, tmp_p
     assert not registry.decided(third)
 
 
+def test_a_declined_version_is_undecided_by_other_settings(registry, tmp_path):
+    first, second = add(registry, tmp_path, 2)
+    registry.promote(first, "test")
+    registry.decline(second, "worse")  # as earlier releases did
+    assert registry.decided(second, {"tolerance": 0.1})
+    registry.decline(second, "worse", {"tolerance": 0.0})
+    assert registry.decided(second)
+    assert registry.decided(second, {"tolerance": 0.0})
+    assert not registry.decided(second, {"tolerance": 0.1})
+    registry.decline(second, "worse still", {"tolerance": 0.1})
+    assert registry.decided(second, {"tolerance": 0.1})
+    assert not registry.decided(second, {"tolerance": 0.0})
+
+
+def test_a_version_that_was_in_use_is_decided_by_any_settings(registry, tmp_path):
+    first, second = add(registry, tmp_path, 2)
+    registry.decline(second, "worse", {"tolerance": 0.0})
+    for name in (first, second):
+        registry.promote(name, "by hand")
+        assert registry.decided(name, {"tolerance": 0.1})
+    assert registry.rollback() == first
+    assert registry.decided(second, {"tolerance": 0.1})
+
+
 def test_a_torn_last_line_is_passed_over_and_removed_by_the_next_change(registry, tmp_path):
     promoted(registry, tmp_path, 2)
     log = registry.root / "promotions.jsonl"

@@ -1,5 +1,6 @@
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -245,6 +246,7 @@ def test_who_came_and_left_is_told_by_popularity_and_not_without_end():
     assert "- **came** 23: New 22 (22), New 21 (21), " in text
     assert "New 3 (3), and 3 more" in text
     assert text.endswith("- **left** nobody")
+    assert "- **stayed** 3 of whom" in people_section(replace(LISTING, stayed=3))
 
 
 def test_the_report_of_a_refresh_has_counts_outcome_and_a_picture_that_can_be_shown():

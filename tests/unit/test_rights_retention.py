@@ -12,7 +12,7 @@ from elenco.rights.places import records
 from elenco.rights.removed import Removed
 from elenco.rights.retention import enforce_retention, expire
 from elenco.settings import Retention
-from elenco.storage import read_npz
+from elenco.storage import read_json, read_npz, write_json
 from elenco.types import SPLITS
 from tests.small_data import (
     EMBEDDER,
@@ -66,6 +66,17 @@ def test_what_is_too_old_goes_with_its_faces_and_embeddings(data):
         assert set(rows["person_ids"].tolist()) == {"2"}
     shards = sorted(data.layout.processed(EMBEDDER).glob("shard-*"))
     assert sum(len(read_npz(path)["keys"]) for path in shards) == 3
+
+
+def test_what_was_said_of_people_goes_too(data):
+    path = next(p for p in data.layout.answers(0).parent.iterdir() if read_json(p)["people"])
+    raw = read_json(path)
+    for days, person in enumerate(("4", "5", "6"), 179):
+        raw["people"][person] = {"name": "N", "asked": ago(days)[:10]}
+    write_json(path, raw | {"people": raw["people"] | {"7": {"name": "Without a date"}}})
+    assert act(data.folder) == Removed(3, 3, 2, 3, 5 + 3 + 3)
+    assert read_json(path)["people"].keys() - {"1", "2"} == {"4"}
+    assert act(data.folder) == Removed()
 
 
 def test_kept_and_skipped_are_still_what_was_given(data):

@@ -120,6 +120,7 @@ def test_boxes_of_the_metadata_are_those_of_the_tracks():
         said = json.loads(text)
         for one in (t for who in (*said["people"], *said["unknown"]) for t in who["tracks"]):
             real = xray.tracks[one["id"]]
+            assert (one["start"], one["end"]) == (real.start, real.end)
             told = real.model_copy(update={"boxes": tuple(Box(*box) for box in one["boxes"])})
             for time in (start, (start + end) / 2, end - 0.05):
                 assert box_at(told, time) == pytest.approx(box_at(real, time), abs=TOLERANCE)
@@ -212,12 +213,16 @@ def test_annotations():
             start, end = map(float, when.removeprefix("t=npt:").split(","))
             real = xray.tracks[number]
             assert (start, end) == (real.start, real.end)
-            x, y, w, h = map(float, where.removeprefix("xywh=percent:").split(","))
+            # Whole numbers, as Media Fragments URI 1.0 has them, of pixels that hold each box.
+            x, y, w, h = map(int, where.removeprefix("xywh=pixel:").split(","))
+            assert min(w, h) > 0
+            width, height = xray.video.width, xray.video.height
+            rounding = 1e-5
             for box in real.boxes:
-                assert x - 0.01 <= 100 * box.x
-                assert 100 * (box.x + box.w) <= x + w + 0.02
-                assert y - 0.01 <= 100 * box.y
-                assert 100 * (box.y + box.h) <= y + h + 0.02
+                assert x - rounding <= width * box.x
+                assert width * (box.x + box.w) <= x + w + rounding
+                assert y - rounding <= height * box.y
+                assert height * (box.y + box.h) <= y + h + rounding
     assert annotations(xray, "x")["first"]["items"][0]["body"]["schema:characterName"] == "Rosa"
 
 

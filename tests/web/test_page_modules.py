@@ -47,6 +47,26 @@ REASONS = {
 }
 
 
+LOST = """async () => {
+  const { openModels } = await import("./models.js");
+  const [set, context] = [tf.setBackend, OffscreenCanvas.prototype.getContext];
+  const asked = [];
+  tf.setBackend = async (name) => {
+    asked.push(name);
+    return name === "webgl" ? false : set(name);
+  };
+  OffscreenCanvas.prototype.getContext = function (kind) {
+    const card = { getExtension: () => null, getParameter: () => "A Card" };
+    return kind === "webgl2" ? card : context.call(this, kind);
+  };
+  tf.env().set("WEBGL_RENDER_FLOAT32_CAPABLE", true);
+  const open = (options) => openModels(new URL("./", location), options);
+  const { backend } = await open({});
+  const problem = await open({ backend: "webgl" }).catch((error) => error.message);
+  return { backend, problem, asked };
+}"""
+
+
 @pytest.fixture(scope="module")
 def folder(site, tmp_path_factory) -> Path:
     """The exported folder, to which an app builder adds pages of their own."""
@@ -160,3 +180,11 @@ def test_what_can_not_be_recognised_is_said(site, server, open_page):
     for name, reason in REASONS.items():
         assert said[name].startswith("PictureError: "), (name, said[name])
         assert reason in said[name], (name, said[name])
+
+
+def test_a_graphics_card_that_does_not_start_is_done_without(server, open_page):
+    page = open_page(f"{server}blank.html", ready=False)
+    found = page.evaluate(LOST)
+    assert found["backend"] == "wasm"
+    assert found["asked"] == ["webgl", "wasm", "webgl"]
+    assert "can't compute with webgl" in found["problem"]

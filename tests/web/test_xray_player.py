@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from playwright.sync_api import expect
 
@@ -158,6 +159,28 @@ def test_clicking_an_appearance_or_a_scene_goes_there(open_player):
     strip = page.get_by_role("group", name="Unknown 1: on screen once")
     strip.click(position={"x": 5, "y": 5})
     seeks_to(page, 3.0)
+
+
+def test_a_film_whose_clock_does_not_begin_at_zero(open_player, film, tmp_path):
+    """A part that was cut out of another; browsers begin it at 5 s, or count from there."""
+    path = tmp_path / "later.webm"
+    with av.open(str(film)) as source, av.open(str(path), "w") as target:
+        [stream] = source.streams
+        copy = target.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                later = int(5 / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts + later, packet.dts + later, copy
+                target.mux(packet)
+    page = open_player(written(described(), path, tmp_path / "out"))
+    expect(page.locator("#clock")).to_have_text("0:00")
+    expect(page.locator("#problem")).to_have_text("")
+    assert names_here(page) == ["Ana Lima", EVIL]
+    begin = page.evaluate("zero")
+    assert begin in (0, 5)
+    page.get_by_role("button", name="Ana Lima, 0:02 to 0:04").click()
+    seeks_to(page, begin + 2.04)
+    assert names_here(page) == ["Ana Lima"]
 
 
 def test_the_keyboard_is_enough(open_player):

@@ -11,7 +11,11 @@ const [video, stage, boxes, missing, why, file, always, full, problem, clock, he
   "nobody", "said",
 ].map((id) => document.getElementById(id));
 
-let now = 0; // seconds; the video's time where there is a video
+let now = 0; // seconds from the first picture; the video's time where there is a video
+// Where the first picture is on the video's own clock: a browser that does not count from there
+// begins at it.
+let zero = 0;
+let sought = false; // somebody asked for another place before the first picture was there
 let playable = false;
 let shownKey = null; // who is listed
 let hovered = false;
@@ -52,13 +56,18 @@ function onScreen() {
 function go(seconds) {
   const inside = seconds + Math.min(0.02, 0.5 / film.fps || 0.02);
   now = Math.max(0, Math.min(inside, film.duration));
-  if (playable) video.currentTime = now;
+  if (playable) seek();
   update();
   if (!playable || video.paused) announce();
 }
 
+function seek() {
+  sought = true;
+  video.currentTime = zero + now;
+}
+
 function update() {
-  if (playable) now = video.currentTime;
+  if (playable) now = Math.max(0, video.currentTime - zero);
   clock.textContent = told(now);
   document.documentElement.style.setProperty("--now", film.duration ? now / film.duration : 0);
   const shown = playable && (video.paused || always.checked || hovered);
@@ -169,14 +178,29 @@ function ready() {
   video.hidden = false;
   missing.hidden = true;
   full.disabled = always.disabled = false;
-  const other = Math.abs(video.duration - film.duration) > Math.max(OTHER, film.duration / 100);
+  zero = 0;
+  sought = false;
+  compare();
+  if (now) seek();
+  update();
+}
+
+/** The first picture is there: what is its time? */
+function started() {
+  if (!playable || sought) return;
+  zero = video.currentTime;
+  compare();
+  update();
+}
+
+function compare() {
+  const length = video.duration - zero;
+  const other = Math.abs(length - film.duration) > Math.max(OTHER, film.duration / 100);
   problem.textContent =
-    Number.isFinite(video.duration) && other
-      ? `This film is ${told(video.duration)} long, the one that was looked through ` +
+    Number.isFinite(length) && other
+      ? `This film is ${told(length)} long, the one that was looked through ` +
         `${told(film.duration)}: is it the same?`
       : "";
-  if (now) video.currentTime = now;
-  update();
 }
 
 file.addEventListener("change", () => {
@@ -186,6 +210,7 @@ file.addEventListener("change", () => {
   video.src = picked;
 });
 video.addEventListener("loadedmetadata", ready);
+video.addEventListener("loadeddata", started);
 video.addEventListener("error", cannot);
 for (const kind of ["play", "pause", "timeupdate", "seeking", "seeked", "ended"]) {
   video.addEventListener(kind, update);
