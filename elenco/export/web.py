@@ -29,7 +29,8 @@ from elenco.layout import Layout
 from elenco.recognition.files import load_gallery
 from elenco.recognition.gallery import Gallery
 from elenco.registry import Registry
-from elenco.rights.versions import denied_of
+from elenco.rights.notice import notice_of
+from elenco.rights.versions import denied_of, source_of
 from elenco.settings import Settings
 from elenco.storage import (
     TEMPORARY,
@@ -149,6 +150,7 @@ def _write(
         "schema": SCHEMA,
         "release": version("elenco"),
         "version": directory.name,
+        "notice": notice_of(source_of(directory)),
         "space": asdict(gallery.space),
         "people": len(people),
         "max_megapixels": settings.collect.max_megapixels,

@@ -9,9 +9,10 @@ const MOST_PIXELS = 1280; // of a frame's longer side: more takes time and finds
 
 const [
   file, camera, stop, loading, progress, hint, problem, work, stage, picture, video, boxes, count, said, list, about,
+  notice,
 ] = [
   "file", "camera", "stop", "loading", "progress", "hint", "problem", "work", "stage", "picture", "video", "faces",
-  "count", "said", "results", "about",
+  "count", "said", "results", "about", "notice",
 ].map((id) => document.getElementById(id));
 
 let client = null;
@@ -25,12 +26,13 @@ async function start(backend) {
   client = new Client((share) => (progress.value = share));
   const own = client;
   try {
-    const { version, people, embedder, backend: chosen, bytes } = await own.load(backend);
+    const { version, people, embedder, notice: words, backend: chosen, bytes } = await own.load(backend);
     if (own !== client) return;
     const on = { wasm: "WebAssembly", webgl: "WebGL" }[chosen];
     about.textContent =
       `Version ${version} knows ${people.toLocaleString("en")} people. ` +
       `Models of ${(bytes / 1e6).toFixed(1)} MB (${embedder}), computed with ${on}.`;
+    notice.textContent = words;
     ready(true);
   } catch (error) {
     if (own !== client) return;

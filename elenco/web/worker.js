@@ -12,8 +12,9 @@ const answers = {
   async load({ backend }) {
     const progress = (done, all) => postMessage({ progress: done / all });
     recogniser = await load({ backend, progress });
-    const { version, people, space, files } = recogniser.meta;
-    return { version, people, embedder: space.embedder, backend: recogniser.backend, bytes: modelBytes(files) };
+    const { version, people, space, notice, files } = recogniser.meta;
+    const { backend: chosen } = recogniser;
+    return { version, people, embedder: space.embedder, notice, backend: chosen, bytes: modelBytes(files) };
   },
 
   async picture({ file }) {

@@ -81,12 +81,14 @@ class Identity:
         fingerprint: of all inputs.
         video: the file.
         version: of the recogniser.
+        source: of its photographs.
         settings: those that matter.
     """
 
     fingerprint: str
     video: Video
     version: str
+    source: str | None
     settings: dict[str, Any]
 
 
@@ -138,6 +140,7 @@ def document_of(
             version=identity.version,
             embedder=gallery.space.embedder,
             people=len(gallery.people),
+            source=identity.source,
             threshold=round(bars.single, 6),
             pooled_threshold=round(bars.pooled, 6),
             scale=round(gallery.scale, 6),

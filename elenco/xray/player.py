@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from elenco.rights.notice import notice_of
 from elenco.xray.presence import thinned
 from elenco.xray.report import clock
 from elenco.xray.text import embedded_json, one_line
@@ -15,11 +16,6 @@ from elenco.xray.types import OnScreen, Unknown, XRay
 SOURCES = Path(__file__).with_name("player")
 THEME = Path(__file__).parents[1] / "web" / "theme.css"
 MARK = '<meta name="generator" content="Elenco X-Ray" />'
-# TMDB's terms of use ask for these words.
-TMDB_NOTICE = (
-    "This product uses TMDB and the TMDB APIs but is not endorsed, certified, or otherwise "
-    "approved by TMDB."
-)
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -39,11 +35,12 @@ def player_page(xray: XRay, source: str) -> str:
         "model": f"Recogniser {one_line(xray.model.version)}, {xray.model.people:,} people known.",
         "policy": _policy(style, script),
     }
+    notice = notice_of(xray.cast.source, xray.model.source)
     slots = {name: html.escape(text) for name, text in texts.items()} | {
         "style": style,
         "script": script,
         "data": embedded_json(_data(xray, source)),
-        "notice": f"<p>{TMDB_NOTICE}</p>" if xray.cast.source == "tmdb" else "",
+        "notice": f"<p>{notice}</p>" if notice else "",
     }
     # In one go: what is put in may itself look like a place to fill.
     return _SLOT.sub(lambda slot: slots[slot[1]], (SOURCES / "index.html").read_text("utf-8"))

@@ -160,6 +160,7 @@ def _document(
         fingerprint,
         _facts(video, sha256, segments, film),
         tools.version.name,
+        source_of(tools.version),
         {
             "xray": settings.xray.model_dump(mode="json", exclude={"keep_work"}),
             "faces": {"min_score": settings.faces.min_score},

@@ -71,6 +71,8 @@ class Model(Form):
     """What made the vectors."""
     people: int
     """How many it can name."""
+    source: str | None = None
+    """Where the photographs are from that it learnt from: `tmdb` or `folder`; null: not known."""
     threshold: float
     """Score from which a track gets a name: of a single track."""
     pooled_threshold: float

@@ -31,7 +31,9 @@ from elenco.layout import Layout
 from elenco.recognition.files import build, load_gallery, write_gallery
 from elenco.recognition.gallery import Gallery
 from elenco.recognition.scoring import Cohort
+from elenco.registry import Registry
 from elenco.rights.denylist import deny
+from elenco.rights.notice import TMDB_NOTICE
 from elenco.settings import load_settings
 from elenco.storage import read_json, replace_symlink, write_json
 from elenco.types import Person
@@ -305,3 +307,11 @@ def test_an_embedder_that_enlarges_its_window_is_refused(version, tmp_path):
     path.write_text(json.dumps(meta))
     with pytest.raises(ExportError, match="enlarges its window"):
         export_web(tmp_path / "page", settings, layout)
+
+
+@pytest.mark.parametrize(("source", "words"), [("tmdb", TMDB_NOTICE), ("folder", "")])
+def test_the_words_that_tmdb_asks_for_go_along(version, tmp_path, source, words):
+    settings, layout = version
+    write_json(Registry(layout.recogniser).current() / "card.json", {"source": source})
+    export_web(tmp_path / "page", settings, layout)
+    assert read_json(tmp_path / "page" / "meta.json")["notice"] == words

@@ -313,9 +313,10 @@ def test_the_page_asks_for_nothing():
         assert "src" not in attributes
 
 
-def test_tmdbs_words_are_shown_for_tmdbs_cast():
-    cast = film().cast.model_copy(update={"source": "tmdb"})
-    page = player_page(film().model_copy(update={"cast": cast}), "film.mp4")
+@pytest.mark.parametrize("part", ["cast", "model"])
+def test_tmdbs_words_are_shown_for_what_is_tmdbs(part):
+    of_tmdb = getattr(film(), part).model_copy(update={"source": "tmdb"})
+    page = player_page(film().model_copy(update={part: of_tmdb}), "film.mp4")
     words = "uses TMDB and the TMDB APIs but is not endorsed"
     assert words in page
     assert words not in player_page(film(), "film.mp4")

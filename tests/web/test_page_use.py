@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from elenco.rights.notice import TMDB_NOTICE
 from tests.web.conftest import eventually
 
 AA = 4.5  # contrast of text (WCAG 2.2, 1.4.3)
@@ -115,6 +116,7 @@ def test_everything_can_be_done_by_keyboard(open_page, pictures):
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("radio", name="WebAssembly")).to_be_checked()
     expect(page.locator("#about")).to_contain_text("WebAssembly")
+    expect(page.locator("#notice")).to_have_text(TMDB_NOTICE)
     assert "backend=wasm" in page.url
 
 

@@ -54,7 +54,7 @@ def make_version(root: Path, photographs: Photographs, like: Settings | None = N
     directory = layout.recogniser / "v000001"
     directory.mkdir(parents=True)
     write_gallery(gallery, directory)
-    write_json(directory / "card.json", {"source": "folder"})
+    write_json(directory / "card.json", {"source": "tmdb"})
     forms = {"classifier": classifier_form(build(gallery), gallery.means)}
     if like is None:
         embedder = load_embedder("dlib_resnet", settings, layout)
