@@ -5,14 +5,17 @@ docker-compose.yml has the same ones as containers; a test keeps commands and se
 
 import os
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from elenco.ops import database_address, postgres, processes
+from elenco.ops.errors import OperationsError
 from elenco.ops.places import Places
 
 POOL = "elenco"
@@ -144,7 +147,8 @@ def plan(topology: Topology, environment: Mapping[str, str]) -> list[Service]:
 
     Raises:
         ConfigError: the database's address is none.
-        OperationsError: PostgreSQL is wanted and not installed.
+        OperationsError: PostgreSQL is wanted and not installed, or there is no place for temporary
+            files.
     """
     return [
         *([] if topology.database else [database(topology.places, topology.ports.database)]),
@@ -218,6 +222,7 @@ def _worker(topology: Topology, environment: Mapping[str, str]) -> Service:
             "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(
                 topology.data / "state" / "prefect" / "results"
             ),
+            "TMPDIR": str(own_temporary()),
             "PREFECT_WORKER_WEBSERVER_HOST": "127.0.0.1",
             "PREFECT_WORKER_WEBSERVER_PORT": str(port),
         },
@@ -245,3 +250,20 @@ def _client(topology: Topology, environment: Mapping[str, str]) -> dict[str, str
         "ELENCO_PATHS__MODELS": str(topology.models),
     }
     return variables | topology.extra
+
+
+def own_temporary() -> Path:
+    """A folder for temporary files that is this user's alone, made if there is none.
+
+    Prefect's runner makes a folder of a fixed name where temporary files go: where all users share
+    that, nobody but the first of a machine could start a worker.
+
+    Raises:
+        OperationsError: there is something else of that name.
+    """
+    path = Path(tempfile.gettempdir()) / f"elenco-{os.geteuid()}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise OperationsError(f"{path} is somebody else's: set TMPDIR to a folder of your own")
+    return path

@@ -179,7 +179,9 @@ def test_containers_and_processes_are_the_same_topology(tmp_path):
         common = services.WORKER if name == "worker" else common
         assert common.items() <= container["environment"].items()
         image = {"PATH", "PYTHONUNBUFFERED", "PYTHONPATH", "ELENCO_HOME", "PREFECT_HOME"}
-        assert mine - theirs - image <= {"ELENCO_PATHS__DATA", "ELENCO_PATHS__MODELS"}
+        # A container has its paths and its /tmp for itself.
+        own = {"ELENCO_PATHS__DATA", "ELENCO_PATHS__MODELS", "TMPDIR"}
+        assert mine - theirs - image <= own
     for environment in (plan["server"].environment, SERVICES["server"]["environment"]):
         assert environment["PREFECT_SERVER_UI_API_URL"] == "/api", "no host: proxies have others"
 

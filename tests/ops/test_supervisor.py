@@ -16,7 +16,7 @@ from elenco.ops import supervisor as supervisor_module
 from elenco.ops.errors import OperationsError
 from elenco.ops.health import answers, free_port, listens
 from elenco.ops.places import Places
-from elenco.ops.services import Service
+from elenco.ops.services import Service, own_temporary
 from elenco.ops.supervisor import Supervisor, from_json, to_json
 from tests.ops.conftest import ROOT, until
 
@@ -302,3 +302,14 @@ def test_a_folder_that_postgresql_can_not_enter_is_named(tmp_path):
     who = postgres.Account(65534, 65534)
     with pytest.raises(OperationsError, match=f"can't enter {tmp_path}|can't enter /"):
         postgres.initialise(Path("/usr/lib/postgresql/15/bin"), closed / "d", "x", who)
+
+
+def test_temporary_files_are_in_a_folder_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    path = own_temporary()
+    assert path == own_temporary() == tmp_path / f"elenco-{os.geteuid()}"
+    assert path.stat().st_mode & 0o777 == 0o700
+    path.rmdir()
+    path.symlink_to(tmp_path)
+    with pytest.raises(OperationsError, match="somebody else's: set TMPDIR"):
+        own_temporary()
