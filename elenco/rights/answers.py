@@ -1,7 +1,7 @@
 """What a source said of people, as far as it has to be deleted."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,18 @@ def erase_answers(source: Layout, chosen: Callable[[str, Said], bool]) -> int:
 
 
 def expire_answers(source: Layout, retention: Retention, now: datetime) -> int:
-    """Forget what was said `retention.max_days` ago or earlier, of whomever; of how many people.
+    """Forget what is over age, of whomever; of how many people. Raises as `erase_answers`."""
+    today = now.astimezone(UTC).date()
+    return erase_answers(source, lambda _, said: over_age(said, today, retention))
 
-    What has no date is of an older version, and nobody's any more. Raises as `erase_answers`.
+
+def over_age(said: Said, today: date, retention: Retention) -> bool:
+    """Whether it was said `retention.max_days` ago or earlier.
+
+    What has no date is of an older version, and nobody's any more.
     """
-    last = now.astimezone(UTC).date() - timedelta(days=retention.max_days)
-    return erase_answers(source, lambda _, said: said.get("asked", "") <= last.isoformat())
+    last = today - timedelta(days=retention.max_days)
+    return said.get("asked", "") <= last.isoformat()
 
 
 def _erase(path: Path, chosen: Callable[[str, Said], bool]) -> int:

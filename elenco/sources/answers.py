@@ -16,6 +16,7 @@ from typing import Any
 
 from elenco.fingerprint import unit_interval
 from elenco.layout import Layout
+from elenco.rights.answers import over_age
 from elenco.settings import Retention
 from elenco.sources.base import Source, Told
 from elenco.storage import read_json, write_json
@@ -88,6 +89,12 @@ class Answers:
         # Not of the id alone, which chose the shard.
         return [i for i in ages if ages[i] >= days - int(unit_interval(f"asked {i}") * days / 5)]
 
+    def forget_over_age(self, today: date, retention: Retention) -> bool:
+        """Drop what may be kept no longer, of whomever; whether there was any."""
+        there = self._people
+        self._people = {i: e for i, e in there.items() if not over_age(e, today, retention)}
+        return len(self._people) < len(there)
+
     def stale(self, ids: Iterable[str]) -> list[str]:
         """Who of these was marked, sorted."""
         return sorted(i for i in ids if i in self._people and self._people[i]["epoch"] == STALE)
@@ -113,7 +120,7 @@ async def find_stale(
 ) -> int:
     """Ask what changed since the last time and mark it; the number of people who changed.
 
-    Answers that are old are marked too, and not counted.
+    Answers that are old are marked too, and not counted; what is over age is dropped.
 
     Safe to be killed at any moment: what was marked is asked about again, no harm done.
 
@@ -134,7 +141,8 @@ async def find_stale(
         return 0
     for shard in range(shards):
         answers = Answers(layout, shard, size)
-        if answers.mark_stale(changed.union(answers.old(today, retention))):
+        dropped = answers.forget_over_age(today, retention)
+        if answers.mark_stale(changed.union(answers.old(today, retention))) or dropped:
             answers.save()
     _write_changes(layout, Changes(today, before.epoch))
     return len(changed)

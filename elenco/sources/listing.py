@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from elenco.errors import NotEnoughData, SourceUnreachable, UnexpectedAnswer
 from elenco.layout import Layout
 from elenco.progress import track
-from elenco.rights.answers import expire_answers
 from elenco.rights.denylist import Denylist, denied
 from elenco.settings import Settings
 from elenco.sources.answers import Answers, find_stale
@@ -63,7 +62,6 @@ async def list_people(settings: Settings, layout: Layout) -> Listing:
     path = write_people(layout, today, people, work.skipped, settings.collect.people)
     if layout.source_id == "tmdb":
         delete_lists_before(layout, today - timedelta(days=settings.retention.max_days))
-        expire_answers(layout, settings.retention, datetime.now(UTC))
     report = StageReport.of(len(people), work.skipped, 0, time.monotonic() - started)
     return Listing(
         path=layout.relative(path),
