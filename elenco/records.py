@@ -15,8 +15,13 @@ from elenco.types import Skipped
 # Reasons that may pass by themselves: what was skipped for one is asked for again at the next run.
 PASSING = frozenset(
     {
-        *("unreachable", "unexpected_answer", "refused", "redirected", "unreadable"),
-        *("crop_changed", "crop_missing"),
+        "unreachable",
+        "unexpected_answer",
+        "refused",
+        "redirected",
+        "unreadable",
+        "crop_changed",
+        "crop_missing",
     }
 )
 

@@ -340,8 +340,9 @@ def load_settings(config: Path | str | None = None, **overrides: dict[str, Any])
 def _kept_secrets(settings: Settings) -> dict[str, dict[str, Any]]:
     """What the folder of secrets holds and nothing else says; whose folder it is not can't read."""
     found: dict[str, dict[str, Any]] = {}
+    folder = Places.of(settings.paths.data).secrets
     for (section, key), name in KEPT_SECRETS.items():
-        path = Places.of(settings.paths.data).secrets / name
+        path = folder / name
         if key not in getattr(settings, section).model_fields_set and os.access(path, os.R_OK):
             text = read_secret(path, f"setting {section}.{key}", empty=True)
             found.setdefault(section, {})[key] = text

@@ -12,3 +12,8 @@ def well_formed(text: str) -> str:
     no UTF-8 (PEP 383).
     """
     return _HALVES.sub("\ufffd", text)
+
+
+def escaped(name: str) -> str:
+    """A name on one line that Markdown and HTML show as it is."""
+    return "".join(f"\\{c}" if c in "\\`*_[]|<>#&~" else c for c in " ".join(name.split()))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -262,7 +263,8 @@ def own_temporary() -> Path:
         OperationsError: there is something else of that name.
     """
     path = Path(tempfile.gettempdir()) / f"elenco-{os.geteuid()}"
-    path.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise OperationsError(f"{path} is somebody else's: set TMPDIR to a folder of your own")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from elenco.recognition.alarms import FIGURES
-from elenco.report.estimates import escaped
+from elenco.text import escaped
 from elenco.types import SPLITS
 
 NAMES = 20  # of each who came or left

@@ -1,4 +1,4 @@
-"""Figures with their intervals, and names, as text of reports."""
+"""Figures with their intervals, as text of reports."""
 
 from elenco.evaluation.bootstrap import Estimate
 
@@ -27,8 +27,3 @@ def with_interval(found: Estimate | None) -> str:
 def rate_text(rate: float) -> str:
     """A rate of false positives: `0.1 %`."""
     return f"{100 * rate:g} %"
-
-
-def escaped(name: str) -> str:
-    """A name on one line that Markdown and HTML show as it is."""
-    return "".join(f"\\{c}" if c in "\\`*_[]|<>#&~" else c for c in " ".join(name.split()))

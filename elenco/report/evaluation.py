@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from elenco.evaluation.bootstrap import Estimate
 from elenco.evaluation.evaluation import Evaluation
 from elenco.evaluation.verification import Verification
-from elenco.report.estimates import escaped, interval, percent, rate_text
+from elenco.report.estimates import interval, percent, rate_text
 from elenco.report.evaluation_parts import (
     groups_section,
     pairs_section,
@@ -14,6 +14,7 @@ from elenco.report.evaluation_parts import (
     scale_section,
     table,
 )
+from elenco.text import escaped
 
 WORST, PAIRS = "worst.jpg", "pairs.jpg"  # sheets of faces
 

@@ -7,7 +7,8 @@ from elenco.evaluation.groups import PHOTOGRAPHS, Grouping
 from elenco.evaluation.population import CHECKED, MATCHED
 from elenco.evaluation.robustness import Robustness
 from elenco.evaluation.scale import Scale
-from elenco.report.estimates import escaped, percent, rate_text, with_interval
+from elenco.report.estimates import percent, rate_text, with_interval
+from elenco.text import escaped
 
 
 def groups_section(grouping: Grouping) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from elenco.report.estimates import escaped
+from elenco.text import escaped
 from elenco.types import Listing, Person
 
 NAMES = 20  # of each, the most popular first

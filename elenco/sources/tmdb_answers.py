@@ -42,7 +42,7 @@ def parse_popular(answer: dict[str, Any]) -> tuple[list[Candidate], int]:
         Candidate(
             Person(
                 str(_member(entry, "id", int, where)),
-                well_formed(_member(entry, "name", str, where)),
+                _member(entry, "name", str, where),
                 float(_member(entry, "popularity", (int, float), where)),
             ),
             actor=_department(entry) == ACTING,
@@ -112,7 +112,7 @@ def parse_credits(answer: dict[str, Any], movie: int) -> list[tuple[str, str, st
         (
             _number(entry, "order", where),
             str(_member(entry, "id", int, where)),
-            well_formed(_member(entry, "name", str, where)),
+            _member(entry, "name", str, where),
             _text(entry, "character", where) or None,
         )
         for entry in entries
@@ -166,7 +166,7 @@ def _member(value: Any, name: str, kind: type | tuple[type, ...], where: str) ->
     found = value.get(name) if isinstance(value, dict) else None
     if not _is(found, kind):
         raise _changed(name, where)
-    return found
+    return well_formed(found) if isinstance(found, str) else found
 
 
 def _is(found: Any, kind: type | tuple[type, ...]) -> bool:

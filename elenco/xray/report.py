@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from elenco.report.estimates import escaped
 from elenco.report.sheet import data_uri
+from elenco.text import escaped
 from elenco.xray.types import Count, XRay
 
 MOST_SHOWN = 20  # people, and unknown ones, in a list

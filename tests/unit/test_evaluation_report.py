@@ -12,12 +12,13 @@ from elenco.evaluation.rates import AtRate
 from elenco.evaluation.robustness import AS_IT_IS, Condition, Robustness
 from elenco.evaluation.verification import Verification
 from elenco.faces.images import encode_jpeg
-from elenco.report.estimates import escaped, interval, percent, with_interval
+from elenco.report.estimates import interval, percent, with_interval
 from elenco.report.evaluation import evaluation_markdown, summary_lines
 from elenco.report.evaluation_files import evaluation_faces, write_evaluation
 from elenco.report.plots import evaluation_plots
 from elenco.settings import load_settings
 from elenco.storage import write_bytes
+from elenco.text import escaped
 from tests.evaluation_data import NearestMean, photographs
 
 PLOTS = {"dir_fpir.png", "reliability.png", "scores.png", "gallery_size.png"}
